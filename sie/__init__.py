@@ -1,0 +1,3 @@
+"""sie: hyperparameter search for crystal-structure classifiers that must extrapolate."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,94 @@
+"""How long a search will take: arithmetic counted, machine measured, given as a rough figure.
+
+An estimate for the plan that is shown before the first trial; nothing depends on it.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from sie.search.plan import Budget
+from sie.search.space import SearchSpace
+from sie.training.record import TrialConfig
+
+EFFICIENCY = 0.35
+"""Share of a plain matrix product's speed that an epoch reaches (benchmarks/epochs.py)."""
+
+STEP_SECONDS = 0.004
+"""Time of a step that is not arithmetic: many small operations, the optimiser's bookkeeping."""
+
+TRACE_SECONDS = 6.0
+"""Building and tracing a network of a new shape in a worker."""
+
+START_SECONDS = 40.0
+"""Start of Ray, of its workers (TensorFlow's import) and of the record, twice."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Sizes that determine the cost of an epoch."""
+
+    n_train: int
+    n_validation: int
+    rows_per_structure: float
+    dimension: int
+
+
+def epoch_flops(config: TrialConfig, sizes: Problem) -> float:
+    """Return the floating-point operations of one epoch: training (3 passes) and validation."""
+    width, d = config.n_neurons, sizes.dimension
+    dense = d * width + (config.n_layers - 1) * width**2
+    # three gates (the forget gate is dead weight), steps after the first take [h, r] as input
+    gates = 3 * config.readout_width
+    lstm = (config.readout_steps - 1) * 2 * config.readout_width * gates
+    rho = 2 * config.readout_width * width + (config.n_layers - 1) * width**2
+    attention = sizes.rows_per_structure * config.readout_width * (2 * config.readout_steps + width)
+    per_structure = 2 * (sizes.rows_per_structure * dense + lstm + rho + attention)
+    return per_structure * (3 * sizes.n_train + sizes.n_validation)
+
+
+def machine_flops(size: int = 512, seconds: float = 0.1) -> float:
+    """Measure the float32 matrix product of one thread, in operations per second."""
+    from threadpoolctl import threadpool_limits
+
+    rng = np.random.default_rng(0)
+    a = rng.random((size, size), dtype=np.float32)
+    with threadpool_limits(1):
+        _ = a @ a
+        start, count = time.perf_counter(), 0
+        while (elapsed := time.perf_counter() - start) < seconds:
+            _ = a @ a
+            count += 1
+    return 2 * size**3 * count / elapsed
+
+
+def expected_epochs(budget: Budget) -> float:
+    """Return the epochs of a searched trial on average, if one in `reduction_factor` survives."""
+    epochs, share, previous = 0.0, 1.0, 0
+    for rung in (*budget.rungs, budget.max_epochs):
+        epochs += share * (rung - previous)
+        share, previous = share / budget.reduction_factor, rung
+    return epochs
+
+
+def estimate_seconds(
+    space: SearchSpace, budget: Budget, sizes: Problem, workers: int, seed: int = 0
+) -> float:
+    """Return the wall time of search and repeats in seconds, good to about a factor of two."""
+    rng = np.random.default_rng(seed)
+    sample = [space.sample(rng) for _ in range(200)]
+    speed = EFFICIENCY * machine_flops()
+    steps = [int(np.ceil(sizes.n_train / config.batch_size)) for config in sample]
+    epoch = np.mean(
+        [
+            epoch_flops(config, sizes) / speed + n_steps * STEP_SECONDS
+            for config, n_steps in zip(sample, steps, strict=True)
+        ]
+    )
+    trained = budget.trials * expected_epochs(budget) + budget.n_repeats * budget.max_epochs
+    shapes = len({(c.n_layers, c.n_neurons, c.batch_size, c.readout_width) for c in sample})
+    tracing = TRACE_SECONDS * min(shapes, budget.trials)
+    return START_SECONDS + tracing + float(epoch) * trained / max(workers, 1)

@@ -1,0 +1,237 @@
+"""Search spaces: YAML in, validated ranges out, ready for Ray Tune.
+
+What may be searched is `TrialConfig`; what a range may look like lives here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from sie.errors import InputError
+from sie.hashing import content_hash
+from sie.training.record import TrialConfig
+
+FORMAT = 1
+KINDS = {
+    "choice": "a list of values",
+    "uniform": "[low, high]",
+    "loguniform": "[low, high] with low > 0",
+    "value": "one value",
+}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One searched hyperparameter: its kind and its values or bounds."""
+
+    name: str
+    kind: str
+    values: tuple[float | int, ...]
+
+    def sample(self, rng: np.random.Generator) -> float | int:
+        """Draw one value, for estimates and previews (the search draws with TPE)."""
+        if self.kind in ("choice", "value"):
+            return self.values[int(rng.integers(len(self.values)))]
+        low, high = self.values
+        if self.kind == "uniform":
+            return float(rng.uniform(low, high))
+        return float(math.exp(rng.uniform(math.log(low), math.log(high))))
+
+    def describe(self) -> str:
+        """Return the range in a few words."""
+        text = ", ".join(f"{value:g}" for value in self.values)
+        return f"{{{text}}}" if self.kind == "choice" else f"{self.kind} [{text}]"
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """Named ranges of hyperparameters; what is not named keeps `TrialConfig`'s default."""
+
+    name: str
+    parameters: tuple[Parameter, ...]
+
+    @cached_property
+    def hash(self) -> str:
+        """Content hash over names, kinds and values; the file's name and comments do not enter."""
+        return content_hash("space-1", sorted((p.name, p.kind, p.values) for p in self.parameters))
+
+    @property
+    def size(self) -> float:
+        """Number of distinct configurations; infinite with a continuous range."""
+        if any(p.kind in ("uniform", "loguniform") for p in self.parameters):
+            return math.inf
+        return math.prod(len(set(p.values)) for p in self.parameters)
+
+    def sample(self, rng: np.random.Generator) -> TrialConfig:
+        """Draw one configuration uniformly from the ranges."""
+        return TrialConfig.from_mapping({p.name: p.sample(rng) for p in self.parameters})
+
+    def to_tune(self) -> dict[str, Any]:
+        """Return the space as Ray Tune domains."""
+        from ray import tune
+
+        make = {
+            "choice": lambda values: tune.choice(list(values)),
+            "uniform": lambda values: tune.uniform(*values),
+            "loguniform": lambda values: tune.loguniform(*values),
+            "value": lambda values: tune.choice(list(values)),
+        }
+        return {p.name: make[p.kind](p.values) for p in self.parameters}
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the space as it would stand in a YAML file."""
+        ranges = {p.name: {p.kind: list(p.values)} for p in self.parameters}
+        return {"format": FORMAT, "name": self.name, "parameters": ranges}
+
+
+def read_space(path: Path) -> SearchSpace:
+    """Read and validate a search space.
+
+    Raises
+    ------
+    InputError
+        Naming file, line and key, and what is allowed there.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        content = yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot read the search space ({_short(error)})") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}" if mark else str(path)
+        problem = getattr(error, "problem", None) or "syntax error"
+        raise InputError(f"{where}: not valid YAML: {problem}") from error
+    except ValueError as error:
+        # yaml turns look-alikes of dates and numbers into values, and raises on impossible ones
+        raise InputError(f"{path}: a value cannot be read: {error}") from error
+    return _Validator(path, _lines(root)).space(content)
+
+
+def parse_space(content: Mapping[str, Any], source: str = "search space") -> SearchSpace:
+    """Validate a space given as plain values, e.g. read back from MLflow."""
+    return _Validator(Path(source), {}).space(content)
+
+
+class _Validator:
+    """Turns plain YAML values into a space, with errors that name file, line and key."""
+
+    def __init__(self, path: Path, lines: Mapping[tuple[str, ...], int]) -> None:
+        self._path = path
+        self._lines = lines
+
+    def space(self, content: Any) -> SearchSpace:
+        self._keys(content, (), {"format", "name", "parameters"}, required=("parameters",))
+        if content.get("format", FORMAT) != FORMAT:
+            self._fail(("format",), f"must be {FORMAT}, got {content['format']!r}")
+        known = {item.name: str(item.type) for item in fields(TrialConfig)}
+        self._keys(content["parameters"], ("parameters",), set(known))
+        if not content["parameters"]:
+            self._fail(("parameters",), f"must name at least one of {', '.join(known)}")
+        parameters = tuple(
+            self._parameter(name, spec, known[name] == "int")
+            for name, spec in content["parameters"].items()
+        )
+        space = SearchSpace(str(content.get("name", self._path.stem)), parameters)
+        self._check_rates(space)
+        return space
+
+    def _parameter(self, name: str, spec: Any, whole: bool) -> Parameter:
+        where = ("parameters", name)
+        allowed = "; ".join(f"{kind}: {form}" for kind, form in KINDS.items())
+        if not isinstance(spec, Mapping) or len(spec) != 1 or next(iter(spec)) not in KINDS:
+            self._fail(where, f"must hold exactly one of ({allowed}), got {spec!r}")
+        kind, given = next(iter(spec.items()))
+        raw = given if isinstance(given, list) else [given]
+        values = tuple(self._number(where, value, whole) for value in raw)
+        if kind == "choice" and not values:
+            self._fail(where, "choice must list at least one value")
+        if kind == "value" and len(values) != 1:
+            self._fail(where, f"value must be one value, got {given!r}")
+        if kind in ("uniform", "loguniform"):
+            if whole:
+                self._fail(where, f"is a whole number: use choice, got {kind}")
+            if len(values) != 2 or not values[0] < values[1]:
+                self._fail(where, f"{kind} must be [low, high] with low < high, got {given!r}")
+            if kind == "loguniform" and values[0] <= 0:
+                self._fail(where, f"loguniform must have low > 0, got {given!r}")
+        for value in values:
+            self._check_value(where, name, value)
+        return Parameter(name, kind, values)
+
+    def _number(self, where: tuple[str, ...], value: Any, whole: bool) -> float | int:
+        # YAML reads 1e-4 (no dot) as text; users mean the number
+        try:
+            number = float(value) if not isinstance(value, bool) else math.nan
+        except (TypeError, ValueError, OverflowError):
+            number = math.nan
+        if not math.isfinite(number):
+            self._fail(where, f"values must be finite numbers, got {value!r}")
+        if whole and number != int(number):
+            self._fail(where, f"values must be whole numbers, got {value!r}")
+        return int(number) if whole else number
+
+    def _check_value(self, where: tuple[str, ...], name: str, value: float | int) -> None:
+        neutral = {"init_lr": {"max_lr": math.inf}, "max_lr": {"init_lr": 5e-324}}.get(name, {})
+        try:
+            TrialConfig.from_mapping({**neutral, name: value})
+        except InputError as error:
+            rule = str(error).removeprefix("configuration: ").split(" must hold")[0]
+            self._fail(where, f"{rule} must hold, got {value!r}")
+
+    def _check_rates(self, space: SearchSpace) -> None:
+        ranges = {p.name: p.values for p in space.parameters}
+        low = ranges.get("init_lr", (TrialConfig.init_lr,))
+        high = ranges.get("max_lr", (TrialConfig.max_lr,))
+        if max(low) > min(high):
+            key = "init_lr" if "init_lr" in ranges else "max_lr"
+            self._fail(
+                ("parameters", key),
+                f"init_lr <= max_lr must hold for every pair, got {max(low):g} and {min(high):g}",
+            )
+
+    def _keys(
+        self, content: Any, where: tuple[str, ...], known: set[str], required: tuple[str, ...] = ()
+    ) -> None:
+        if not isinstance(content, Mapping):
+            self._fail(where, f"must hold keys ({', '.join(sorted(known))}), got {content!r}")
+        for key in content:
+            if key not in known:
+                near = difflib.get_close_matches(str(key), sorted(known), n=1)
+                hint = f"; did you mean {near[0]}?" if near else ""
+                self._fail(
+                    (*where, str(key)), f"unknown key{hint} (known: {', '.join(sorted(known))})"
+                )
+        for key in required:
+            if key not in content:
+                self._fail(where, f"the key {key} is missing")
+
+    def _fail(self, where: tuple[str, ...], message: str) -> Any:
+        line = self._lines.get(where)
+        place = f"{self._path}:{line}" if line else str(self._path)
+        raise InputError(f"{place}: {': '.join((*where, message)) if where else message}")
+
+
+def _lines(node: Any, where: tuple[str, ...] = ()) -> dict[tuple[str, ...], int]:
+    """Map every key path of a YAML document to its line, counted from 1."""
+    found: dict[tuple[str, ...], int] = {}
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            path = (*where, str(key.value))
+            found[path] = key.start_mark.line + 1
+            found.update(_lines(value, path))
+    return found
+
+
+def _short(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)

@@ -1,0 +1,1 @@
+"""Labelled crystals: the sources, the `Database` record and its report; see `registry`."""

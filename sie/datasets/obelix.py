@@ -1,0 +1,213 @@
+"""OBELiX: the open set of Li electrolytes with measured conductivity (CC BY 4.0).
+
+Fetching, checking and reading its two files; what a row of the record holds is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import logging
+import os
+import tarfile
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from sie.datasets.assemble import Measurement, assemble
+from sie.datasets.cif import MAX_BYTES, UnusableCif, parse_cif
+from sie.datasets.record import Database, LeftOut
+from sie.datasets.values import UnusableValue, parse_conductivity
+from sie.errors import DownloadError, InputError
+from sie.files import cache_dir
+from sie.hashing import file_sha256
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+logger = logging.getLogger(__name__)
+
+NAME = "obelix"
+COMMIT = "4eaac889809dd489e3bae468c45d5c0e02b9147a"
+BASE_URL = f"https://raw.githubusercontent.com/NRC-Mila/OBELiX/{COMMIT}/data/downloads/"
+TABLE_FILE = "all.csv"
+ARCHIVE_FILE = "all_cifs.tar.gz"
+SHA256 = {
+    TABLE_FILE: "54f6265ef84d16a919d08c6815f14b0fd7465fa00090bee2511c16c042e57f3c",
+    ARCHIVE_FILE: "bfa2a3c92e3b8ca1b9859992e686c9e19f98924e7ff369c05db7006548217d49",
+}
+DATA_DIR_VARIABLE = "SIE_DATA_DIR"
+TIMEOUT_S = 30
+
+_SIGMA_COLUMN = "Ionic conductivity (S cm-1)"
+
+
+def load(
+    data_dir: Path | None = None, *, base_url: str = BASE_URL, require_lithium: bool = True
+) -> Database:
+    """Load the entries of OBELiX that have a CIF (Therrien et al., arXiv:2502.14234).
+
+    Upper bounds such as "<1E-10" are censored values of class 0. Entries without a CIF are left
+    out, and so are 7 of the 321 CIFs, whose Li was never located: what the network would see is
+    not the compound.
+
+    Parameters
+    ----------
+    data_dir : Path, optional
+        Folder with a local copy, or its parent; default: the variable SIE_DATA_DIR, else a
+        download that is kept in the cache. A local copy may be newer than the pinned version: it
+        is used as it is, with a warning.
+    base_url : str
+        Folder from which the files are downloaded.
+    require_lithium : bool
+        False keeps those 7 (Li4SiS4, five perovskites La(2-x)/3LixTiO3, Ba3LiTa5ZrSi4O26), for a
+        comparison with published results on all 321.
+
+    Returns
+    -------
+    Database
+        With the further column `family`.
+
+    Raises
+    ------
+    InputError
+        When the local copy is incomplete or unreadable.
+    DownloadError
+        When a file cannot be fetched, or is not the pinned one.
+    """
+    given = data_dir or os.environ.get(DATA_DIR_VARIABLE)
+    files = local_copy(Path(given)) if given else download(base_url)
+    cifs = read_archive(files[ARCHIVE_FILE])
+    measurements, left_out = _read_table(files[TABLE_FILE])
+
+    def crystal_of(entry: str) -> tuple[Structure, str]:
+        if entry not in cifs:
+            raise UnusableCif("no CIF")
+        return parse_cif(cifs[entry], f"{entry}.cif"), f"{entry}.cif"
+
+    return assemble(NAME, measurements, crystal_of, left_out, require_lithium=require_lithium)
+
+
+def local_copy(folder: Path) -> Mapping[str, Path]:
+    """Return the files of a copy in `folder` or `folder`/obelix; other versions are warned of.
+
+    Raises
+    ------
+    InputError
+        When a file is missing.
+    """
+    places = (folder.expanduser(), folder.expanduser() / NAME)
+    home = next((place for place in places if (place / TABLE_FILE).is_file()), None)
+    if home is None:
+        raise InputError(
+            f"no {TABLE_FILE} of OBELiX in {places[0]} or {places[1]}; "
+            f"give the folder that holds {TABLE_FILE} and {ARCHIVE_FILE}"
+        )
+    if not (home / ARCHIVE_FILE).is_file():
+        raise InputError(f"{ARCHIVE_FILE} of OBELiX is missing in {home}; copy it there")
+    for name, expected in SHA256.items():
+        if file_sha256(home / name) != expected:
+            logger.warning("%s is not the version of commit %s; used as it is", home / name, COMMIT)
+    return {name: home / name for name in SHA256}
+
+
+def download(base_url: str = BASE_URL) -> Mapping[str, Path]:
+    """Fetch the files into the cache, unless the pinned ones are there already.
+
+    Raises
+    ------
+    DownloadError
+        When a file cannot be fetched, or is not the pinned one.
+    """
+    import pooch
+    import requests
+
+    pooch.get_logger().setLevel(logging.WARNING)
+    folder = cache_dir() / "datasets" / NAME / COMMIT[:12]
+    fetcher = pooch.create(path=folder, base_url=base_url, registry=SHA256)
+    downloader = pooch.HTTPDownloader(timeout=TIMEOUT_S)
+    paths = {}
+    for name in SHA256:
+        try:
+            paths[name] = Path(fetcher.fetch(name, downloader=downloader))
+        except requests.HTTPError as error:
+            raise _download_error(name, base_url, str(error).split(" for url")[0]) from error
+        except requests.RequestException as error:
+            reason = f"no answer ({type(error).__name__})"
+            raise _download_error(name, base_url, reason) from error
+        except ValueError as error:  # pooch's way of saying that the SHA-256 differs
+            reason = "what came is not the pinned file (SHA-256 differs)"
+            raise _download_error(name, base_url, reason) from error
+        except OSError as error:
+            reason = f"cannot write to {folder} ({error.strerror})"
+            raise _download_error(name, base_url, reason) from error
+    return paths
+
+
+def read_archive(path: Path) -> dict[str, str]:
+    """Read the CIFs of a tar archive in memory, by file stem; nothing is unpacked to disk.
+
+    Raises
+    ------
+    InputError
+        When the archive cannot be read.
+    """
+    texts = {}
+    try:
+        with tarfile.open(path, "r:*") as archive:
+            for member in archive:
+                name = PurePosixPath(member.name)
+                if not member.isfile() or name.suffix.lower() != ".cif" or member.size > MAX_BYTES:
+                    continue
+                if handle := archive.extractfile(member):
+                    texts[name.stem] = handle.read(MAX_BYTES).decode("utf-8", errors="replace")
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        raise InputError(f"{path} is not a readable tar archive; fetch it again") from error
+    return texts
+
+
+def _read_table(path: Path) -> tuple[list[Measurement], list[LeftOut]]:
+    measurements: list[Measurement] = []
+    left_out: list[LeftOut] = []
+    try:
+        text = path.read_text(encoding="utf-8-sig", errors="replace")
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    for where, row in _rows(path, text):
+        try:
+            value = parse_conductivity(row[_SIGMA_COLUMN] or "")
+        except UnusableValue as refusal:
+            left_out.append(LeftOut(row["ID"], str(refusal), where))
+            continue
+        measurements.append(
+            Measurement(
+                row["ID"],
+                value.label,
+                value.sigma_S_per_cm,
+                value.censored,
+                row["DOI"] or "",
+                where,
+                {"family": row["Family"] or ""},
+            )
+        )
+    return measurements, left_out
+
+
+def _rows(path: Path, text: str) -> Iterator[tuple[str, dict[str, str]]]:
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    needed = {"ID", _SIGMA_COLUMN, "DOI", "Family"}
+    if missing := sorted(needed - set(reader.fieldnames or ())):
+        raise InputError(f"{path} is no table of OBELiX: column {missing[0]!r} is missing")
+    try:
+        for row in reader:
+            yield f"{path.name}:{reader.line_num}", row
+    except csv.Error as error:
+        raise InputError(f"{path}, line {reader.line_num}: {error}") from error
+
+
+def _download_error(name: str, base_url: str, reason: str) -> DownloadError:
+    return DownloadError(
+        f"cannot download {name} of OBELiX from {base_url}: {reason}; try again later, or fetch "
+        f"{' and '.join(SHA256)} by hand and give their folder with --data-dir"
+    )

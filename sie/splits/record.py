@@ -51,9 +51,14 @@ class Clustering:
     method: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def numbers(self) -> tuple[int, ...]:
+        """The cluster numbers that occur, rising; those of a file may have gaps."""
+        return tuple(int(number) for number in np.unique(self.labels))
+
+    @property
     def n_clusters(self) -> int:
         """Number of clusters."""
-        return int(self.labels.max()) + 1
+        return len(self.numbers)
 
     @cached_property
     def hash(self) -> str:

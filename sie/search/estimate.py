@@ -28,7 +28,7 @@ START_SECONDS = 40.0
 
 
 @dataclass(frozen=True)
-class Problem:
+class Sizes:
     """Sizes that determine the cost of an epoch."""
 
     n_train: int
@@ -37,7 +37,7 @@ class Problem:
     dimension: int
 
 
-def epoch_flops(config: TrialConfig, sizes: Problem) -> float:
+def epoch_flops(config: TrialConfig, sizes: Sizes) -> float:
     """Return the floating-point operations of one epoch: training (3 passes) and validation."""
     width, d = config.n_neurons, sizes.dimension
     dense = d * width + (config.n_layers - 1) * width**2
@@ -75,12 +75,26 @@ def expected_epochs(budget: Budget) -> float:
 
 
 def estimate_seconds(
-    space: SearchSpace, budget: Budget, sizes: Problem, workers: int, seed: int = 0
+    space: SearchSpace,
+    budget: Budget,
+    sizes: Sizes,
+    workers: int,
+    flops_per_second: float | None = None,
 ) -> float:
-    """Return the wall time of search and repeats in seconds, good to about a factor of two."""
-    rng = np.random.default_rng(seed)
+    """Return the wall time of search and repeats in seconds, good to about a factor of two.
+
+    Parameters
+    ----------
+    space, budget, sizes
+        What is trained, how often, on how much.
+    workers : int
+        Trials at once.
+    flops_per_second : float, optional
+        Speed of a matrix product on one thread; measured where it is not given.
+    """
+    rng = np.random.default_rng(0)
     sample = [space.sample(rng) for _ in range(200)]
-    speed = EFFICIENCY * machine_flops()
+    speed = EFFICIENCY * (flops_per_second or machine_flops())
     steps = [int(np.ceil(sizes.n_train / config.batch_size)) for config in sample]
     epoch = np.mean(
         [

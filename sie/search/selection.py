@@ -6,12 +6,12 @@ knows Ray, MLflow or TensorFlow.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from sie.training.record import TrialConfig, TrialResult, TrialStatus
+from sie.training.record import METRICS, TrialConfig, TrialResult, TrialStatus
 
 OBJECTIVE = "val_auc_pr"
 """The curve that everything is ranked by."""
@@ -146,6 +146,8 @@ class RepeatedConfig:
         Each counted repeat's mean over that same window.
     n_diverged, n_failed : int
         Repeats that diverged (they count with `PENALTY`) and that gave nothing to count.
+    scores : Mapping[str, float]
+        Mean of every validation metric over that window and the repeats that did not diverge.
     """
 
     config: TrialConfig
@@ -153,6 +155,7 @@ class RepeatedConfig:
     values: tuple[float, ...]
     n_diverged: int = 0
     n_failed: int = 0
+    scores: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def mean(self) -> float:
@@ -186,7 +189,13 @@ def judge_repeats(
     if window is None:
         return None
     values = tuple(window.of(curve) for curve in curves)
-    return RepeatedConfig(config, window, values, len(diverged), failed)
+    counted = [r.curves for r in results if r.status.counts and r.n_epochs]
+    scores = {
+        name: float(np.mean([window.of(curves[name]) for curves in counted]))
+        for name in METRICS
+        if name.startswith("val_") and name in counted[0]
+    }
+    return RepeatedConfig(config, window, values, len(diverged), failed, scores)
 
 
 def pick_winner(judged: Sequence[RepeatedConfig]) -> RepeatedConfig | None:

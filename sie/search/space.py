@@ -93,6 +93,27 @@ class SearchSpace:
         return {"format": FORMAT, "name": self.name, "parameters": ranges}
 
 
+def space_path(name: str, folder: Path) -> Path:
+    """Return the file of a space: a path as it stands, or a name looked up in `folder`.
+
+    Raises
+    ------
+    InputError
+        When there is neither; the line lists the names.
+    """
+    given = Path(name)
+    if given.suffix in (".yaml", ".yml") or given.is_file():
+        return given
+    if (named := folder / f"{name}.yaml").is_file():
+        return named
+    known = sorted(path.stem for path in folder.glob("*.yaml"))
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    raise InputError(
+        f"--search-space {name}: no such space{hint} (known: {', '.join(known)}, or a YAML file)"
+    )
+
+
 def read_space(path: Path) -> SearchSpace:
     """Read and validate a search space.
 

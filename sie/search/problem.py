@@ -1,0 +1,151 @@
+"""From a database to what a search may see: development features, labels, clusters.
+
+The test ids are drawn here and handed back apart; a `LearningProblem` does not hold them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sie.datasets.record import Database
+from sie.datasets.report import DatabaseReport, report
+from sie.features.cache import cached_features
+from sie.features.record import OrbitFeatures
+from sie.search.estimate import Sizes
+from sie.splits.clusters_file import read_clusters
+from sie.splits.holdout import hold_out
+from sie.splits.leakage import LeakageReport, leakage
+from sie.splits.loco import loco_clusters
+from sie.splits.record import Clustering, HoldOut, Split
+from sie.structures.matching import matching_groups
+from sie.structures.oxidation import prepare
+from sie.structures.representations import Representation
+
+
+@dataclass(frozen=True)
+class LearningProblem:
+    """What trials are made from; development entries only.
+
+    Attributes
+    ----------
+    dataset, dataset_hash : str
+        Name and content hash of the whole database.
+    representation : Representation
+        CAMN, CAN, CAMNS or CANS.
+    level : int
+        0 to 3: features V0 to V3.
+    features : OrbitFeatures
+        Rows of the development entries.
+    labels : Mapping[str, int]
+        Class of every development entry.
+    clustering : Clustering
+        Clusters of the development entries.
+    formulas, groups : Mapping
+        Reduced formula and group of matching structures, for leakage reports.
+    hold_out_hash : str
+        Hash of the test set that was kept away.
+    report : DatabaseReport
+        What the database holds and what was left out.
+    """
+
+    dataset: str
+    dataset_hash: str
+    representation: Representation
+    level: int
+    features: OrbitFeatures
+    labels: Mapping[str, int]
+    clustering: Clustering
+    formulas: Mapping[str, str]
+    groups: Mapping[str, int]
+    hold_out_hash: str
+    report: DatabaseReport
+
+    @property
+    def experiment(self) -> str:
+        """Name of the MLflow experiment that such searches belong to."""
+        return f"loco/{self.dataset}/{self.representation}-V{self.level}"
+
+    def leakage(self, split: Split) -> LeakageReport:
+        """Return what the validation part of a split shares with its training part."""
+        members = zip(self.clustering.ids, self.clustering.labels, strict=True)
+        clusters = {entry: int(number) for entry, number in members}
+        return leakage(
+            split.train,
+            split.validation,
+            formulas=self.formulas,
+            groups=self.groups,
+            clusters=clusters,
+        )
+
+    def sizes(self, split: Split) -> Sizes:
+        """Return what the cost of an epoch depends on."""
+        rows = len(self.features.rows) / len(self.features)
+        return Sizes(len(split.train), len(split.validation), rows, self.features.dimension)
+
+    def positive_fraction(self, split: Split) -> float:
+        """Return the share of class 1 in validation, the AUC-PR of a constant prediction."""
+        return sum(self.labels[entry] for entry in split.validation) / len(split.validation)
+
+
+def prepare_problem(
+    database: Database,
+    representation: Representation,
+    level: int,
+    clusters: Path | None = None,
+    stage: Callable[[str], None] = lambda text: None,
+) -> tuple[LearningProblem, HoldOut, LeakageReport]:
+    """Draw the test set, cluster what is left, and compute its features.
+
+    Parameters
+    ----------
+    database : Database
+        Labelled crystals.
+    representation : Representation
+        Which atoms the network sees.
+    level : int
+        MEGNet level, 0 to 3.
+    clusters : Path, optional
+        CSV with columns id and cluster instead of ElMD, UMAP and DBSCAN.
+    stage : callable
+        Told what is being done.
+
+    Returns
+    -------
+    LearningProblem, HoldOut, LeakageReport
+        The problem; the test set, which no search code takes; and what the two share.
+    """
+    stage("comparing structures")
+    groups = matching_groups(database.structures)
+    formulas = database.table["formula"].to_dict()
+    held = hold_out(database.ids)
+    shared = leakage(held.development, held.test, formulas=formulas, groups=groups)
+    development = database.subset(held.development)
+    stage("clustering compositions")
+    if clusters is None:
+        compositions = {k: s.composition for k, s in development.structures.items()}
+        clustering = loco_clusters(compositions)
+    else:
+        clustering = read_clusters(clusters, development.ids)
+    stage("computing features")
+    decorated, methods = prepare(database.structures)
+    counts = Counter(str(method) for method in methods.values())
+    features = cached_features(
+        {entry: decorated[entry] for entry in development.ids}, representation, level
+    )
+    problem = LearningProblem(
+        dataset=database.name,
+        dataset_hash=database.hash,
+        representation=representation,
+        level=level,
+        features=features,
+        labels=dict(zip(development.ids, (int(v) for v in development.labels), strict=True)),
+        clustering=clustering,
+        formulas=formulas,
+        groups=groups,
+        hold_out_hash=held.hash,
+        report=report(database, groups=groups, oxidation=counts),
+    )
+    return problem, held, shared

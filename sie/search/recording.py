@@ -1,0 +1,229 @@
+"""A search in MLflow: the parent run, a run for every trial, and what an earlier start left.
+
+Says what is recorded under which name; how MLflow is spoken to is `sie.tracking`'s business.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter, deque
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from sie.errors import TrackingError
+from sie.search.plan import SearchPlan
+from sie.search.record import EndedTrial, Phase, SearchOutcome, TrialTask
+from sie.search.selection import OBJECTIVE, RepeatedConfig, best_window, result_objective
+from sie.tracking.environment import environment_tags
+from sie.tracking.queries import StoredRun, children, read_result, search
+from sie.tracking.recorder import Recorder
+from sie.training.record import TrialStatus
+
+log = logging.getLogger(__name__)
+
+PARENT_PHASE = "cluster-search"
+
+
+class SearchRecord:
+    """The runs of one cluster's search; an observer of its trials.
+
+    Parameters
+    ----------
+    recorder : Recorder
+        Writes into the experiment.
+    plan : SearchPlan
+        Its hash and the name find an unfinished search again.
+    name : str
+        What the user calls the search.
+    fresh : bool
+        Start anew even where an unfinished search of the same plan and name is recorded.
+
+    Attributes
+    ----------
+    parent : str
+        Id of the parent run.
+    past : Mapping[str, EndedTrial]
+        Trials that an earlier start of this search ended, by key.
+    """
+
+    def __init__(
+        self, recorder: Recorder, plan: SearchPlan, name: str, fresh: bool = False
+    ) -> None:
+        self._recorder = recorder
+        self._plan = plan
+        self._runs: dict[str, str] = {}
+        self._waiting: deque[EndedTrial] = deque()
+        self._marks = {
+            "dataset_hash": plan.dataset_hash,
+            "features_hash": plan.features_hash,
+            "split_hash": plan.split_hash,
+            "hold_out_hash": plan.hold_out_hash,
+            "space_hash": plan.space.hash,
+            "plan_hash": plan.hash,
+            "cluster": plan.cluster,
+            **environment_tags(),
+        }
+        self.past: dict[str, EndedTrial] = {}
+        self.parent = self._open_parent(name, fresh)
+
+    def _open_parent(self, name: str, fresh: bool) -> str:
+        recorder, plan = self._recorder, self._plan
+        earlier = search(
+            recorder.store,
+            [recorder.experiment_id],
+            f"tags.plan_hash = '{plan.hash}' and tags.phase = '{PARENT_PHASE}' "
+            f"and tags.search_name = '{name}'",
+        )
+        open_ones = [run for run in earlier if run.status != "FINISHED"]
+        if open_ones and not fresh:
+            self._take_up(open_ones[0])
+            return open_ones[0].run_id
+        number = len(earlier) + 1
+        suffix = f"-{number}" if number > 1 else ""
+        return recorder.open_run(
+            f"{plan.hash}/{name}/{number}",
+            f"cluster-{plan.cluster}/{name}{suffix}",
+            {"phase": PARENT_PHASE, "search_name": name, "seed": plan.seed, **self._marks},
+            _flat(plan.as_dict()),
+        )
+
+    def _take_up(self, parent: StoredRun) -> None:
+        store = self._recorder.store
+        self._recorder.reopen_run(parent.run_id)
+        for run in children(store, self._recorder.experiment_id, parent.run_id):
+            # an unfinished trial is trained again, but into the run that it already has
+            self._runs[run.key] = run.run_id
+            if run.ended in (None, TrialStatus.INTERRUPTED):
+                continue
+            result = read_result(store, run)
+            phase, number = Phase(run.tags["phase"]), int(run.tags["trial_number"])
+            task = TrialTask(run.key, phase, number, run.config, run.seed)
+            objective = result_objective(result, self._plan.rule)
+            self.past[run.key] = EndedTrial(task, result, objective)
+
+    def trial_started(self, task: TrialTask) -> None:
+        """Open the trial's run."""
+        try:
+            self._run(task)
+        except TrackingError as error:
+            log.warning("%s; going on, the trial is recorded later", error)
+
+    def trial_reported(self, task: TrialTask, epoch: int, objective: float) -> None:
+        """Nothing: curves are written once, when the trial has ended."""
+
+    def trial_ended(self, ended: EndedTrial) -> None:
+        """Write the trial; one that cannot be written now is tried again with the next."""
+        self._waiting.append(ended)
+        try:
+            self.flush()
+        except TrackingError as error:
+            log.warning("%s; %d trials wait to be recorded", error, len(self._waiting))
+
+    def flush(self) -> None:
+        """Write every trial that waits.
+
+        Raises
+        ------
+        TrackingError
+            When the store does not take them; they keep waiting.
+        """
+        while self._waiting:
+            self._write(self._waiting[0])
+            self._waiting.popleft()
+
+    def unwritten(self) -> tuple[EndedTrial, ...]:
+        """Return the trials that the store has not taken."""
+        return tuple(self._waiting)
+
+    def document(self, files: Mapping[str, Mapping[str, Any] | str]) -> None:
+        """Keep plain values (.json) and text as artifacts of the parent."""
+        for name, content in files.items():
+            if isinstance(content, str):
+                self._recorder.save_text(self.parent, content, name)
+            else:
+                self._recorder.save_json(self.parent, content, name)
+
+    def close(self, outcome: SearchOutcome) -> None:
+        """Write the result of the search and end the parent."""
+        ends = Counter(trial.result.status for trial in outcome.searched)
+        metrics = {f"trials_{status}": float(count) for status, count in ends.items()}
+        metrics |= {
+            "wall_seconds": outcome.time.wall,
+            "efficiency": outcome.time.efficiency,
+            "tracking_share": outcome.time.tracking_share,
+        }
+        if outcome.winner is not None:
+            metrics |= {
+                "best_val_auc_pr": outcome.winner.mean,
+                "best_val_auc_pr_sd": outcome.winner.sd,
+                "best_epoch": outcome.winner.window.centre,
+                "best_val_mcc": outcome.winner.scores.get("val_mcc", float("nan")),
+            }
+            self._recorder.save_json(self.parent, winner_record(outcome.winner), "winner.json")
+        ranking = {"ranking": [winner_record(item) for item in outcome.judged]}
+        self._recorder.save_json(self.parent, ranking, "repeats.json")
+        self._recorder.log(self.parent, metrics=metrics)
+        status = TrialStatus.INTERRUPTED if outcome.interrupted else TrialStatus.COMPLETED
+        self._recorder.close_run(self.parent, status)
+
+    def abort(self, status: TrialStatus, reason: str) -> None:
+        """End the parent of a search that could not go on."""
+        self._recorder.close_run(self.parent, status, reason)
+
+    def _run(self, task: TrialTask) -> str:
+        if task.key not in self._runs:
+            tags = {
+                "phase": task.phase,
+                "seed": task.seed,
+                "trial_number": task.number,
+                "config_hash": task.config.hash,
+                "trial_id": f"{self._plan.hash}/{task.key}",
+                **self._marks,
+            }
+            self._runs[task.key] = self._recorder.open_run(
+                task.key, task.key, tags, task.config.as_dict(), parent=self.parent
+            )
+        return self._runs[task.key]
+
+    def _write(self, ended: EndedTrial) -> None:
+        run_id, result = self._run(ended.task), ended.result
+        best = best_window(result.curves.get(OBJECTIVE, np.empty(0)), self._plan.rule)
+        metrics = {
+            "objective": ended.objective,
+            "n_epochs": result.n_epochs,
+            "seconds_training": result.seconds_training,
+            "seconds_setup": result.seconds_setup,
+            "seconds_per_epoch": result.seconds_training / max(result.n_epochs, 1),
+        }
+        if best is not None and result.status.counts:
+            metrics |= {"best_val_auc_pr": best.mean, "best_epoch": best.centre}
+        self._recorder.close_run(run_id, result.status, result.reason, result.curves, metrics)
+
+
+def winner_record(item: RepeatedConfig) -> dict[str, Any]:
+    """Return a judged configuration as plain values."""
+    return {
+        "config": item.config.as_dict(),
+        "config_hash": item.config.hash,
+        "val_auc_pr_mean": item.mean,
+        "val_auc_pr_sd": item.sd,
+        "val_auc_pr_values": list(item.values),
+        "scores": dict(item.scores),
+        "best_epoch": item.window.centre,
+        "window": [item.window.first_epoch, item.window.last_epoch],
+        "n_diverged": item.n_diverged,
+        "n_failed": item.n_failed,
+    }
+
+
+def _flat(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """Return nested plain values with dotted names, as MLflow's parameters."""
+    flat: dict[str, Any] = {}
+    for key, value in plan.items():
+        if isinstance(value, Mapping):
+            flat |= {f"{key}.{inner}": content for inner, content in value.items()}
+        else:
+            flat[key] = value
+    return flat

@@ -1,0 +1,195 @@
+"""Where configurations come from: HyperOpt's TPE behind a searcher that decides what it learns.
+
+The one place that knows what TPE is told:
+
+===================== =================================================================
+a trial that          tells TPE
+===================== =================================================================
+completed, was        its objective, the best rolling mean it reached (never the last
+stopped or stopped    value, which Ray would pass on for a trial that ASHA stopped)
+early
+diverged or failed    `PENALTY`, so that the region is avoided
+timed out,            nothing: that says something about the machine, not the
+interrupted, lost     configuration
+===================== =================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ray.tune.search import Searcher
+from ray.tune.search.hyperopt import HyperOptSearch
+
+from sie.search.plan import REPEATABLE_BATCH, Mode, SearchPlan
+from sie.search.record import EndedTrial, Phase, TrialTask
+from sie.search.seeds import derive_seed
+from sie.search.selection import PENALTY
+from sie.training.record import TrialConfig, TrialStatus
+
+METRIC = "objective"
+SILENT = (TrialStatus.TIMED_OUT, TrialStatus.INTERRUPTED)
+
+
+def told_value(result: dict[str, Any] | None, error: bool) -> float | None:
+    """Return what TPE is told of an ended trial, or None for nothing."""
+    if error or not result:
+        return None
+    status = result.get("status", "")
+    if status in SILENT:
+        return None
+    if status in (TrialStatus.DIVERGED, TrialStatus.FAILED):
+        return PENALTY
+    return float(result[METRIC])
+
+
+class TaskQueue(Searcher):
+    """Hands out given tasks in their order, so many at once; learns nothing.
+
+    Parameters
+    ----------
+    tasks : sequence of TrialTask
+        What is to be trained.
+    max_concurrent : int
+        Tasks that may be out at once.
+    """
+
+    def __init__(self, tasks: Sequence[TrialTask], max_concurrent: int) -> None:
+        super().__init__(metric=METRIC, mode="max")
+        self._waiting = list(reversed(tasks))
+        self._limit = max_concurrent
+        self._live: set[str] = set()
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | None:
+        """Return the next task, None while too many are out, or FINISHED."""
+        if not self._waiting:
+            return Searcher.FINISHED
+        if len(self._live) >= self._limit:
+            return None
+        self._live.add(trial_id)
+        return {"task": self._waiting.pop()}
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """Let the next task out."""
+        self._live.discard(trial_id)
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the record in MLflow is the only state that outlives a search."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing to restore; see `save`."""
+
+
+class TpeSearcher(TaskQueue):
+    """Numbers and seeds every suggestion of TPE, and limits how many are out at once.
+
+    In repeatable mode suggestions come in batches of `REPEATABLE_BATCH`; results are told in the
+    order of the trials' numbers once a batch is complete, so that the order in which workers
+    finish cannot matter. The price is that workers wait for the slowest trial of each batch.
+
+    Parameters
+    ----------
+    plan : SearchPlan
+        Space, budget, seed and mode.
+    max_concurrent : int
+        Trials that may be out at once.
+    past : sequence of EndedTrial
+        Trials that an earlier start of the same plan ended: TPE is told of them, and they are
+        not suggested again.
+    """
+
+    def __init__(
+        self, plan: SearchPlan, max_concurrent: int, past: Sequence[EndedTrial] = ()
+    ) -> None:
+        super().__init__((), max_concurrent)
+        self._plan = plan
+        self._past = {trial.task.number: trial for trial in past}
+        self._numbers: dict[str, int] = {}
+        self._next = 0
+        self._ended: dict[int, tuple[str, float | None]] = {}
+        names = [parameter.name for parameter in plan.space.parameters]
+        replayed = sorted(self._past) if plan.mode is Mode.FAST else []
+        points = [
+            {name: self._past[number].task.config.as_dict()[name] for name in names}
+            for number in replayed
+        ]
+        # a search that goes on must not draw its first random configurations a second time
+        labels = ("tpe", len(points)) if points else ("tpe",)
+        self._tpe = HyperOptSearch(
+            space=HyperOptSearch.convert_search_space(plan.space.to_tune()),
+            metric=METRIC,
+            mode="max",
+            points_to_evaluate=points or None,
+            n_initial_points=plan.budget.startup_trials,
+            random_state_seed=derive_seed(plan.seed, *labels),
+        )
+        for number in replayed:
+            self._tpe.suggest(f"past-{number}")
+            self._tell(f"past-{number}", _past_value(self._past[number]))
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | None:
+        """Return the next task, None while the limit or a batch bars it, or FINISHED."""
+        while True:
+            self._skip_replayed()
+            number = self._next
+            if number >= self._plan.budget.trials:
+                return Searcher.FINISHED
+            if len(self._live) >= self._limit or self._batch_is_open(number):
+                return None
+            ended = self._past.get(number)
+            name = trial_id if ended is None else f"past-{number}"
+            task = self._task(number, self._tpe.suggest(name))
+            self._next += 1
+            self._numbers[name] = number
+            self._live.add(name)
+            if ended is None:
+                return {"task": task}
+            self._complete(name, _past_value(ended))
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """Tell TPE of an ended trial, at once or at the end of its batch."""
+        if trial_id in self._live:
+            self._complete(trial_id, told_value(result, error))
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """Nothing: TPE learns from ended trials only."""
+
+    def _skip_replayed(self) -> None:
+        while self._plan.mode is Mode.FAST and self._next in self._past:
+            self._next += 1
+
+    def _task(self, number: int, values: dict[str, Any]) -> TrialTask:
+        return TrialTask(
+            key=f"trial-{number:04d}",
+            phase=Phase.SEARCH,
+            number=number,
+            config=TrialConfig.from_mapping(values),
+            seed=derive_seed(self._plan.seed, Phase.SEARCH, number),
+        )
+
+    def _batch_is_open(self, number: int) -> bool:
+        starts_batch = number % REPEATABLE_BATCH == 0
+        return self._plan.mode is Mode.REPEATABLE and starts_batch and bool(self._live)
+
+    def _complete(self, name: str, value: float | None) -> None:
+        self._live.discard(name)
+        self._ended[self._numbers[name]] = (name, value)
+        batch_ended = not self._live and self._next % REPEATABLE_BATCH == 0
+        if self._plan.mode is Mode.FAST or batch_ended:
+            for number in sorted(self._ended):
+                self._tell(*self._ended.pop(number))
+
+    def _tell(self, name: str, value: float | None) -> None:
+        if value is None:
+            self._tpe.on_trial_complete(name, error=True)
+        else:
+            self._tpe.on_trial_complete(name, result={METRIC: value})
+
+
+def _past_value(ended: EndedTrial) -> float | None:
+    return told_value({METRIC: ended.objective, "status": ended.result.status}, error=False)

@@ -1,0 +1,161 @@
+"""Running trials on Ray: the search phase with TPE and ASHA, the repeat phase without either.
+
+The only module that starts Ray or builds a Tuner; what the trials mean is decided by its callers.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+from ray import tune
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher
+
+from sie.errors import SearchAborted, SieError
+from sie.search.collect import Collector, Observer
+from sie.search.plan import SearchPlan
+from sie.search.record import EndedTrial, TrialTask
+from sie.search.schedule import make_scheduler
+from sie.search.suggest import TaskQueue, TpeSearcher
+from sie.search.worker import TrainingJob, TrialWorker
+
+MAX_LOST_WORKERS = 2
+"""How often a trial is started again because its worker or node was lost."""
+
+_QUIET = {
+    "RAY_AIR_NEW_OUTPUT": "0",
+    # the record is MLflow; Ray's own CSV, JSON and TensorBoard files per trial are not needed
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
+_WORKER_ENV = {
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "TF_ENABLE_ONEDNN_OPTS": "0",
+    "CUDA_VISIBLE_DEVICES": "-1",
+    "OMP_NUM_THREADS": "1",
+}
+
+
+@dataclass(frozen=True)
+class PhaseEnd:
+    """How a phase ended: its trials by number, and whether the user stopped it."""
+
+    trials: tuple[EndedTrial, ...]
+    interrupted: bool
+
+
+def start_ray(address: str | None) -> int:
+    """Start Ray on this machine, or join the cluster at `address`; return its CPUs.
+
+    Raises
+    ------
+    SieError
+        When no cluster answers at the address.
+    """
+    os.environ.update(_QUIET)
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    if not ray.is_initialized():
+        options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+        if address is None:
+            options |= {"address": "local", "include_dashboard": False}
+        else:
+            options |= {"address": address}
+        try:
+            ray.init(runtime_env={"env_vars": _WORKER_ENV}, **options)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            where = f"the Ray cluster at {address}" if address else "Ray on this machine"
+            reason = " ".join(str(error).split())[:160]
+            raise SieError(
+                f"cannot reach {where}: {reason}; check --address, or leave it out to run here"
+            ) from error
+    return int(ray.cluster_resources().get("CPU", 1))
+
+
+def stop_ray() -> None:
+    """Leave the cluster, or end the local one."""
+    ray.shutdown()
+
+
+def run_search(
+    plan: SearchPlan,
+    job: TrainingJob,
+    workers: int,
+    observers: Sequence[Observer],
+    past: Sequence[EndedTrial] = (),
+) -> PhaseEnd:
+    """Draw and train the plan's trials with TPE and ASHA, but for those that ended earlier.
+
+    Raises
+    ------
+    SearchAborted
+        When trials fail as `FailureGuard` describes.
+    """
+    rest = plan.budget.trials - len(past)
+    scheduler = make_scheduler(plan.budget, plan.mode, plan.rule, past)
+    end = _fit(TpeSearcher(plan, workers, past), scheduler, job, rest, observers)
+    trials = sorted((*past, *end.trials), key=lambda trial: trial.task.number)
+    return PhaseEnd(tuple(trials), end.interrupted)
+
+
+def run_tasks(
+    tasks: Sequence[TrialTask], job: TrainingJob, workers: int, observers: Sequence[Observer]
+) -> PhaseEnd:
+    """Train the given tasks to their last epoch; no scheduler, no early stop.
+
+    Raises
+    ------
+    SearchAborted
+        When trials fail as `FailureGuard` describes.
+    """
+    return _fit(TaskQueue(tasks, workers), FIFOScheduler(), job, len(tasks), observers)
+
+
+def _fit(
+    searcher: Searcher,
+    scheduler: TrialScheduler,
+    job: TrainingJob,
+    expected: int,
+    observers: Sequence[Observer],
+) -> PhaseEnd:
+    if not expected:
+        return PhaseEnd((), interrupted=False)
+    collector = Collector(job.rule, observers)
+    config = tune.TuneConfig(
+        search_alg=searcher,
+        scheduler=scheduler,
+        num_samples=expected,
+        reuse_actors=True,
+        trial_dirname_creator=_trial_name,
+        trial_name_creator=_trial_name,
+    )
+    # Ray wants a folder for its snapshots; nothing in it outlives the phase
+    with tempfile.TemporaryDirectory(prefix="sie-ray-", ignore_cleanup_errors=True) as folder:
+        run_config = tune.RunConfig(
+            name="phase",
+            storage_path=folder,
+            callbacks=[collector],
+            stop=collector.guard,
+            failure_config=tune.FailureConfig(max_failures=MAX_LOST_WORKERS),
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            verbose=0,
+        )
+        trainable = tune.with_resources(tune.with_parameters(TrialWorker, job=job), {"cpu": 1})
+        tune.Tuner(trainable, tune_config=config, run_config=run_config).fit()
+    if collector.guard.message:
+        collector.interrupt_rest("the search was aborted")
+        raise SearchAborted(f"search aborted: {collector.guard.message}")
+    interrupted = len(collector.ended) < expected
+    collector.interrupt_rest("stopped by the user")
+    return PhaseEnd(collector.in_order(), interrupted)
+
+
+def _trial_name(trial: Any) -> str:
+    return str(trial.config["task"].key)

@@ -1,0 +1,1 @@
+"""MLflow as the record of everything: the store, the runs, and reading them back."""

@@ -1,0 +1,169 @@
+"""The MLflow store: where it is, that it can be reached, that it exists before others come.
+
+Creating and checking only; what is written into it lives in `sie.tracking.recorder`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from sie.errors import InputError, TrackingError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+log = logging.getLogger(__name__)
+
+SCHEMES = ("sqlite", "postgresql", "mysql", "mssql", "http", "https")
+REACH_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Store:
+    """A tracking store that answers.
+
+    Attributes
+    ----------
+    uri : str
+        MLflow tracking URI.
+    artifacts : Path or None
+        Folder of the artifacts; None where the server keeps them.
+    """
+
+    uri: str
+    artifacts: Path | None = None
+
+    def client(self) -> MlflowClient:
+        """Return a client that talks to this store and to no other."""
+        from mlflow import MlflowClient
+
+        return MlflowClient(tracking_uri=self.uri)
+
+    def experiment(self, name: str) -> str:
+        """Return the id of the experiment, created where it is new."""
+        with tracking_errors(self.uri):
+            client = self.client()
+            found = client.get_experiment_by_name(name)
+            if found is not None and found.lifecycle_stage == "deleted":
+                client.restore_experiment(found.experiment_id)
+            if found is not None:
+                return str(found.experiment_id)
+            location = (self.artifacts / name).resolve().as_uri() if self.artifacts else None
+            try:
+                return str(client.create_experiment(name, artifact_location=location))
+            except Exception as error:  # another process may have been a moment faster
+                found = client.get_experiment_by_name(name)
+                if found is None:
+                    raise error
+                return str(found.experiment_id)
+
+    def ui_command(self, folder: Path) -> str:
+        """Return the command that shows this store in a browser, or the server's address."""
+        if urlsplit(self.uri).scheme in ("http", "https"):
+            return f"open {self.uri}"
+        uri = self.uri if self.artifacts is None else f"sqlite:///{_shown(folder)}/mlflow.db"
+        # one worker and no job runner: half a gigabyte instead of two
+        light = "MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false"
+        return f"{light} mlflow ui --workers 1 --backend-store-uri {uri}"
+
+
+def open_store(uri: str | None, folder: Path) -> Store:
+    """Return a store that answers; by default SQLite and artifacts inside `folder`.
+
+    A new SQLite database is created here, under a lock, because processes that race to create
+    one fail in its migrations.
+
+    Raises
+    ------
+    InputError
+        When the URI is of no known kind.
+    TrackingError
+        When the store cannot be created or reached.
+    """
+    # the plain client asks nobody's home page and prints no advice
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    if uri is None:
+        return _open_sqlite(folder)
+    scheme = urlsplit(uri).scheme.split("+")[0]
+    if scheme not in SCHEMES:
+        raise InputError(
+            f"--tracking-uri {uri}: not a store that MLflow 3 keeps; "
+            "use sqlite:///FILE, postgresql://... or the http:// address of a server"
+        )
+    if scheme in ("http", "https"):
+        _reach_server(uri)
+    with tracking_errors(uri):
+        Store(uri).client().search_experiments(max_results=1)
+    return Store(uri)
+
+
+@contextmanager
+def tracking_errors(uri: str) -> Iterator[None]:
+    """Turn whatever MLflow raises into one `TrackingError` line that names the store."""
+    from mlflow.exceptions import MlflowException
+    from requests.exceptions import RequestException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (MlflowException, RequestException, SQLAlchemyError, OSError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise TrackingError(f"MLflow store {_without_secret(uri)}: {reason}") from error
+
+
+def _open_sqlite(folder: Path) -> Store:
+    from filelock import FileLock
+
+    folder = folder.resolve()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        database = folder / "mlflow.db"
+        store = Store(f"sqlite:///{database}", folder / "artifacts")
+        with FileLock(folder / ".create.lock"):
+            if not database.exists():
+                log.info("creating the MLflow store %s (once, about ten seconds)", database)
+            with tracking_errors(store.uri):
+                store.client().search_experiments(max_results=1)
+    except OSError as error:
+        raise TrackingError(
+            f"cannot write the MLflow store in {folder}: {error.strerror}; "
+            "free space or name another store with --tracking-uri"
+        ) from error
+    return store
+
+
+def _reach_server(uri: str) -> None:
+    import requests
+
+    try:
+        answer = requests.get(f"{uri.rstrip('/')}/health", timeout=REACH_SECONDS)
+        answer.raise_for_status()
+    except requests.exceptions.RequestException as error:
+        status = getattr(error.response, "status_code", None)
+        what = f"answers {status}" if status else "cannot be reached"
+        raise TrackingError(
+            f"the MLflow server {_without_secret(uri)} {what}; start it (mlflow server), correct "
+            "--tracking-uri, or leave the option out for a local store in mlruns/"
+        ) from error
+
+
+def _without_secret(uri: str) -> str:
+    parts = urlsplit(uri)
+    return uri.replace(f":{parts.password}@", ":***@") if parts.password else uri
+
+
+def _shown(folder: Path) -> str:
+    try:
+        return str(folder.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(folder.resolve())

@@ -1,0 +1,37 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from sie.search.estimate import Sizes, epoch_flops, estimate_seconds, expected_epochs, machine_flops
+from sie.search.plan import Budget
+from sie.training.record import TrialConfig
+
+SIZES = Sizes(n_train=250, n_validation=40, rows_per_structure=7.0, dimension=32)
+
+
+def test_flops_of_the_readout_alone_by_hand():
+    config = TrialConfig(n_layers=1, n_neurons=1, readout_width=10, readout_steps=2)
+    sizes = Sizes(1, 0, 1.0, 1)
+    # dense 1, LSTM one step of 20 x 30, rho 20, attention 10 x (4 + 1); twice, three passes
+    assert epoch_flops(config, sizes) == 3 * 2 * (1 + 600 + 20 + 50)
+
+
+def test_expected_epochs_by_hand():
+    assert expected_epochs(Budget()) == 40 + 120 / 4 + 340 / 16
+    assert expected_epochs(Budget(max_epochs=30)) == 30
+
+
+@pytest.mark.parametrize("change", [{"trials": 500}, {"max_epochs": 900}, {"repeats": 20}])
+def test_more_budget_takes_longer(change):
+    from search_examples import SPACE
+
+    budget = Budget()
+    more = dataclasses.replace(budget, **change)
+    times = [estimate_seconds(SPACE, item, SIZES, 2, 1e10) for item in (budget, more)]
+    assert times[1] > 1.1 * times[0]
+
+
+def test_the_machine_computes():
+    assert np.isfinite(machine_flops(64, 0.01))
+    assert machine_flops(64, 0.01) > 1e6

@@ -1,0 +1,165 @@
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sie.errors import InputError
+from sie.search.space import KINDS, parse_space, read_space, space_path
+from sie.training.record import TrialConfig
+
+FOLDER = Path(__file__).resolve().parents[2] / "search_spaces"
+
+
+def written(tmp_path, text):
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    return path
+
+
+def space_with(tmp_path, line):
+    return written(tmp_path, f"format: 1\nname: mine\nparameters:\n  {line}\n")
+
+
+def test_paper_space_is_the_articles_table_s7():
+    space = read_space(FOLDER / "paper.yaml")
+    assert space.size == 5 * 5 * 3 * 5 * 5 * 5 * 5 * 3 * 4
+    values = {p.name: set(p.values) for p in space.parameters}
+    assert values["init_lr"] == {2e-5, 4e-5, 6e-5, 8e-5, 1e-4}
+    assert values["max_lr"] == {1e-4, 1e-3, 3e-3, 5e-3, 7e-3}
+    assert values["n_neurons"] == {32, 64, 128, 256}
+    # the readout keeps the article's width and steps
+    assert (TrialConfig().readout_width, TrialConfig().readout_steps) == (512, 3)
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yaml")), ids=lambda p: p.stem)
+def test_shipped_spaces_give_valid_configurations(path):
+    space = read_space(path)
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        config = space.sample(rng)
+        assert config == TrialConfig.from_mapping(config.as_dict())
+
+
+def test_quick_space_lies_inside_the_paper_space():
+    paper = {p.name: set(p.values) for p in read_space(FOLDER / "paper.yaml").parameters}
+    for parameter in read_space(FOLDER / "quick.yaml").parameters:
+        if parameter.name in paper:
+            assert set(parameter.values) <= paper[parameter.name]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("drop_phi: {choice: [0.1]}", "mine.yaml:4: parameters: drop_phi: unknown key; did you"),
+        ("dropout_phi: {choise: [0.1]}", "mine.yaml:4: parameters: dropout_phi: must hold exactly"),
+        ("dropout_phi: {choice: [1.0]}", "0 <= dropout_phi < 1 must hold, got 1.0"),
+        ("dropout_phi: {choice: []}", "at least one value"),
+        ("dropout_phi: {choice: [high]}", "must be finite numbers, got 'high'"),
+        ("dropout_phi: {choice: [.nan]}", "must be finite numbers"),
+        ("dropout_phi: {choice: [true]}", "must be finite numbers"),
+        ("dropout_phi: {uniform: [0.3, 0.1]}", "low < high"),
+        ("l2_phi: {loguniform: [0, 1]}", "low > 0"),
+        ("n_layers: {choice: [2.5]}", "whole numbers, got 2.5"),
+        ("n_layers: {uniform: [1, 3]}", "use choice"),
+        ("batch_size: {value: [1, 2]}", "one value"),
+        ("init_lr: {choice: [0.01]}", "init_lr <= max_lr must hold for every pair"),
+        ("init_lr: 0.1", "must hold exactly one of"),
+    ],
+)
+def test_mistakes_are_named_with_file_line_and_key(tmp_path, line, message):
+    with pytest.raises(InputError) as caught:
+        read_space(space_with(tmp_path, line))
+    assert message in str(caught.value)
+    assert "mine.yaml:4" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("parameters: {", "mine.yaml:1: not valid YAML"),
+        ("a: [1\nb: 2", "not valid YAML"),
+        ("- 1", "must hold keys"),
+        ("name: x", "the key parameters is missing"),
+        ("parameters: {}", "must name at least one"),
+        ("format: 9\nparameters: {n_layers: {value: 2}}", "mine.yaml:1: format: must be 1"),
+        ("parameter: {}", "did you mean parameters?"),
+        ("", "must hold keys"),
+    ],
+)
+def test_broken_files_get_one_line(tmp_path, text, message):
+    with pytest.raises(InputError) as caught:
+        read_space(written(tmp_path, text))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"none\.yaml: cannot read"):
+        read_space(tmp_path / "none.yaml")
+
+
+def test_names_are_looked_up_and_the_nearest_is_offered():
+    assert space_path("paper", FOLDER) == FOLDER / "paper.yaml"
+    assert space_path("some/where.yaml", FOLDER) == Path("some/where.yaml")
+    with pytest.raises(InputError, match=r"did you mean quick\?.*paper, quick"):
+        space_path("quik", FOLDER)
+
+
+def test_exponents_without_a_dot_are_numbers(tmp_path):
+    space = read_space(space_with(tmp_path, "l2_phi: {choice: [1e-4, 1e-2]}"))
+    assert space.parameters[0].values == (1e-4, 1e-2)
+
+
+def test_hash_depends_on_ranges_only(tmp_path):
+    def of(text):
+        return read_space(written(tmp_path, text)).hash
+
+    one = of("name: a\nparameters: {n_layers: {choice: [2, 3]}, l2_phi: {value: 0.1}}")
+    assert one == of(
+        "# note\nname: b\nparameters:\n  l2_phi: {value: 0.1}\n  n_layers: {choice: [2, 3]}"
+    )
+    assert one != of("parameters: {n_layers: {choice: [2, 4]}, l2_phi: {value: 0.1}}")
+
+
+def test_plain_values_round_trip():
+    space = read_space(FOLDER / "paper.yaml")
+    again = parse_space(space.as_dict())
+    assert again == space
+    assert again.hash == space.hash
+
+
+@given(st.sampled_from(["uniform", "loguniform"]), st.floats(1e-6, 0.4), st.floats(0.41, 0.9))
+def test_samples_lie_in_their_range(kind, low, high):
+    space = parse_space({"parameters": {"dropout_phi": {kind: [low, high]}}})
+    assert math.isinf(space.size)
+    value = space.sample(np.random.default_rng(1)).dropout_phi
+    assert low <= value <= high
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_a_space_or_one_line(tmp_path_factory, text):
+    path = tmp_path_factory.mktemp("spaces") / "any.yaml"
+    path.write_bytes(text.encode("utf-8", errors="surrogatepass"))
+    try:
+        read_space(path)
+    except InputError as error:
+        assert "any.yaml" in str(error)
+
+
+def test_every_kind_reaches_ray():
+    space = parse_space(
+        {
+            "parameters": {
+                "l2_phi": {"loguniform": [1e-4, 1]},
+                "dropout_phi": {"uniform": [0, 0.5]},
+                "n_layers": {"choice": [2, 3]},
+                "n_neurons": {"value": 32},
+            }
+        }
+    )
+    assert {p.kind for p in space.parameters} == set(KINDS)
+    assert set(space.to_tune()) == {p.name for p in space.parameters}

@@ -1,0 +1,88 @@
+"""Search hyperparameters for left-out clusters of chemistry, repeat the best, name the winner.
+
+Try these:
+  python experiments/loco_search.py --cluster 3 --preset quick
+  python experiments/loco_search.py --cluster 0 --cluster 2 --dataset obelix --data-dir DIR
+  python experiments/loco_search.py --cluster all --dataset table --table my.csv --cifs cifs/
+  python experiments/loco_search.py --cluster 3 --dry-run
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sie.cli import arguments
+from sie.cli.main import INTERRUPTED, run
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line."""
+    summary, examples = (__doc__ or "").split("\n\n", 1)
+    built = argparse.ArgumentParser(
+        description=summary, epilog=examples, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    target = built.add_mutually_exclusive_group(required=True)
+    target.add_argument(
+        "--cluster", action="append", metavar="N|all", help="cluster to leave out; repeatable"
+    )
+    target.add_argument(
+        "--rerun-trial", metavar="RUN_ID", help="train one recorded trial again and compare"
+    )
+    arguments.add_data_options(built)
+    budget = built.add_argument_group("budget (default: the article's)")
+    budget.add_argument("--preset", choices=("quick", "paper"), help="a budget and a space")
+    budget.add_argument(
+        "--search-space", metavar="NAME|YAML", help="paper, quick, or a file (default: paper)"
+    )
+    budget.add_argument("--trials", type=arguments.positive, help="configurations to draw")
+    budget.add_argument("--top", type=arguments.not_negative, help="configurations to repeat")
+    budget.add_argument("--repeats", type=arguments.not_negative, help="seeds of each")
+    budget.add_argument("--max-epochs", type=arguments.positive, help="longest trial")
+    budget.add_argument("--grace-epochs", type=arguments.positive, help="epochs before ASHA stops")
+    budget.add_argument(
+        "--trial-time-limit-s", type=float, metavar="S", help="longest trial in seconds"
+    )
+    how = built.add_argument_group("running")
+    how.add_argument(
+        "--max-concurrent", type=arguments.positive, default=4, help="trials at once, at most"
+    )
+    how.add_argument("--seed", type=int, default=42, help="master seed (default: %(default)s)")
+    how.add_argument(
+        "--mode",
+        choices=("fast", "repeatable"),
+        default="fast",
+        help="repeatable: the same trials for the same seed at any concurrency",
+    )
+    how.add_argument("--address", help="Ray cluster to run on (default: this machine)")
+    how.add_argument("--fresh", action="store_true", help="do not go on with an unfinished search")
+    how.add_argument("--dry-run", action="store_true", help="print the plan and exit")
+    arguments.add_tracking_options(built)
+    arguments.add_verbosity_options(built)
+    return built
+
+
+def main(args: argparse.Namespace, console: Console) -> int:
+    """Run the searches and print what they found."""
+    from sie.cli.loco import LocoOptions, search_clusters
+    from sie.cli.rerun import rerun_trial
+    from sie.search.space import read_space, space_path
+
+    name = args.search_space or args.preset or "paper"
+    options = LocoOptions.from_command_line(
+        vars(args),
+        space=read_space(space_path(name, arguments.REPOSITORY / "search_spaces")),
+        record_folder=Path("mlruns"),
+    )
+    if args.rerun_trial:
+        return 0 if rerun_trial(args.rerun_trial, options, console) else 1
+    return INTERRUPTED if search_clusters(options, console) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(run(parser(), main))

@@ -1,0 +1,1 @@
+"""What the scripts in experiments/ share: options, exit codes, the console."""

@@ -1,0 +1,116 @@
+"""Training one recorded trial again, to see whether the record can be reproduced.
+
+The body of --rerun-trial: data as in the search, settings from MLflow, one thread, no Ray.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from sie.cli.loco import LocoOptions, prepare
+from sie.errors import InputError
+from sie.search.plan import Budget
+from sie.search.record import Phase
+from sie.search.selection import OBJECTIVE, SelectionRule, result_objective
+from sie.splits.left_out import loco_split
+from sie.tracking.queries import StoredRun, get_run, read_result
+from sie.tracking.recorder import Recorder
+from sie.tracking.store import open_store
+from sie.training.early_stopping import EarlyStopping
+
+HASHES = ("dataset_hash", "features_hash", "split_hash", "hold_out_hash")
+
+
+def rerun_trial(run_id: str, options: LocoOptions, console: Console) -> bool:
+    """Train the trial of a run again with its seed and compare; True when the curves are equal.
+
+    The new training is recorded beside the old one with the tag phase = rerun.
+
+    Raises
+    ------
+    InputError
+        When the run is no trial, or the data at hand is not the data of the run.
+    """
+    store = open_store(options.tracking_uri, options.record_folder)
+    run = get_run(store, run_id)
+    if run.tags.get("phase") not in (Phase.SEARCH, Phase.REPEAT) or run.ended is None:
+        raise InputError(f"run {run_id} is not an ended trial; copy the id of a trial or a repeat")
+    parent = get_run(store, run.tags["mlflow.parentRunId"])
+    options = dataclasses.replace(
+        options,
+        dataset=options.dataset if options.dataset != "starter" else parent.params["dataset"],
+        representation=parent.params["representation"],
+        level=int(parent.params["level"].removeprefix("V")),
+    )
+    problem = prepare(options, console).problem
+    split = loco_split(problem.clustering, int(parent.params["cluster"]), problem.labels)
+    at_hand = {
+        "dataset_hash": problem.dataset_hash,
+        "features_hash": problem.features.hash,
+        "split_hash": split.hash,
+        "hold_out_hash": problem.hold_out_hash,
+    }
+    if other := [name for name in HASHES if run.tags.get(name) != at_hand[name]]:
+        raise InputError(
+            f"run {run_id} was made from other data: {', '.join(other)} differ; give the same "
+            "--dataset, --data-dir, --clusters as then"
+        )
+    recorded = read_result(store, run)
+    budget, rule = _settings(parent)
+    with console.status(f"training {run.name} again for {recorded.n_epochs} epochs"):
+        from sie.training.run import train
+        from sie.training.threads import limit_threads
+
+        limit_threads(1)
+        stopping = _stopping(run, budget)
+        again = train(
+            problem.features,
+            problem.labels,
+            split,
+            run.config,
+            run.seed,
+            recorded.n_epochs,
+            stopping,
+        )
+    recorder = Recorder(store, problem.experiment)
+    tags = {**run.tags, "phase": Phase.RERUN, "rerun_of": run.run_id}
+    kept = {k: v for k, v in tags.items() if not k.startswith(("mlflow.", "sie."))}
+    new = recorder.open_run(
+        f"rerun-{run.key}", f"rerun-{run.name}", kept, run.config.as_dict(), parent.run_id
+    )
+    metrics = {"objective": result_objective(again, rule)}
+    recorder.close_run(new, again.status, again.reason, again.curves, metrics)
+    before, after = recorded.curves[OBJECTIVE], again.curves[OBJECTIVE]
+    equal = bool(np.array_equal(before, after, equal_nan=True))
+    console.print(
+        f"{run.name}: recorded {result_objective(recorded, rule):.6f}, again "
+        f"{result_objective(again, rule):.6f}; the {len(before)} epochs of {OBJECTIVE} are "
+        + ("equal bit for bit" if equal else "not equal"),
+        highlight=False,
+    )
+    return equal
+
+
+def _settings(parent: StoredRun) -> tuple[Budget, SelectionRule]:
+    def read(group: str) -> dict[str, Any]:
+        prefix = f"{group}."
+        return {
+            key.removeprefix(prefix): json.loads(value) if value != "None" else None
+            for key, value in parent.params.items()
+            if key.startswith(prefix)
+        }
+
+    return Budget(**read("budget")), SelectionRule(**read("rule"))
+
+
+def _stopping(run: StoredRun, budget: Budget) -> EarlyStopping | None:
+    if run.tags["phase"] == Phase.REPEAT:
+        return None
+    return EarlyStopping(
+        patience=budget.patience, min_gain=budget.min_gain, start_epoch=budget.patience_from
+    )

@@ -1,0 +1,1 @@
+"""Figures, tables and progress, one style; reads results, decides nothing."""

@@ -1,0 +1,48 @@
+# Two commands on a fresh machine: make search, make test. Both begin with make install.
+CLUSTER ?= 3
+PRESET  ?= quick
+ARGS    ?=
+
+VENV    := .venv
+BIN     := $(VENV)/bin
+STAMP   := $(VENV)/.installed
+# the first Python 3.11 that answers
+PYTHON  ?= $(shell for p in python3.11 python3 python; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && echo $$p && break; done)
+
+.PHONY: help install search test lint unit lock clean
+
+help:            ## what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 12
+
+install: $(STAMP) ## make .venv with the locked versions
+
+$(STAMP): requirements/lock.txt setup.cfg pyproject.toml
+	@test -n "$(PYTHON)" && "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || { \
+	  echo "sie needs Python 3.11 (TensorFlow 2.15 has no wheels above it); get it with 'uv python install 3.11', 'conda create -n sie python=3.11' or 'docker run -it python:3.11 bash', then: make PYTHON=/path/to/python3.11 install" >&2; exit 2; }
+	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV)
+	@echo "installing the locked versions into $(VENV) (a minute or two)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/lock.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(STAMP)
+
+search: install  ## search hyperparameters for one left-out cluster: make search CLUSTER=3
+	@$(BIN)/python experiments/loco_search.py --cluster $(CLUSTER) --preset $(PRESET) $(ARGS)
+
+test: lint unit  ## ruff, mypy and all tests
+
+lint: install    ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+unit: install    ## the tests alone
+	$(BIN)/pytest
+
+lock:            ## write requirements/lock.txt anew (needs uv)
+	uv pip compile setup.cfg --extra dev -c requirements/constraints.txt \
+	  --override requirements/overrides.txt --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url -o requirements/lock.txt
+
+clean:           ## remove the environment, not the results
+	rm -rf $(VENV) sie.egg-info

@@ -1,0 +1,186 @@
+"""AtomSets: phi on every orbit row, Set2Set over the rows of a structure, rho on the result.
+
+The network and its named weights live here; batches, losses over epochs and optimisers do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from sie.errors import InputError
+from sie.models.initial import glorot_uniform
+from sie.models.set2set import WeightedSet2Set, initial_readout
+from sie.training.record import TrialConfig
+
+_HYPERPARAMETERS = ("dropout_phi", "dropout_rho", "l2_phi", "l2_rho")
+
+
+class AtomSets(tf.keras.Model):
+    """Probability that a structure is superionic, from its orbit rows and multiplicities.
+
+    phi and rho are n_layers of Dense(n_neurons, relu), each followed by dropout and with an L2
+    penalty on its kernel; the last Dense(1) carries neither, and the readout none. Dropout draws
+    one mask for each orbit row, where a network on atoms draws one for each atom: equivalent atoms
+    lose the same units. Rates and penalties are variables, so that one compiled network serves
+    every trial of the same shape.
+
+    Source: C. Chen and S. P. Ong, npj Comput. Mater. 2021, 7, 173; McHaffie et al. 2025, Methods.
+    """
+
+    def __init__(self, config: TrialConfig, dimension: int) -> None:
+        super().__init__(name="atomsets")
+        self.dimension = dimension
+        self.hyperparameters = {
+            name: tf.Variable(0.0, trainable=False, name=name) for name in _HYPERPARAMETERS
+        }
+        self.generator = tf.random.Generator.from_seed(0, alg="philox")
+        self.phi = _dense_layers(config, dimension)
+        self.readout = WeightedSet2Set(config.readout_width, config.readout_steps)
+        self.rho = _dense_layers(config, 2 * config.readout_width)
+        self.score = tf.keras.layers.Dense(1)
+        self.readout.build([(None, config.n_neurons), (None,), (None,)])
+        self.score.build((None, config.n_neurons))
+
+    def logits(
+        self, rows: tf.Tensor, multiplicity: tf.Tensor, owner: tf.Tensor, training: bool = False
+    ) -> tf.Tensor:
+        """Return the log-odds of class 1, shape (n_structures,).
+
+        Parameters
+        ----------
+        rows, multiplicity, owner : tf.Tensor
+            Shapes (n_rows, d), (n_rows,), (n_rows,): `WeightedSet2Set.call` explains them.
+        training : bool
+            Whether units are dropped.
+        """
+        phi = self._stack(self.phi, rows, "dropout_phi", training)
+        read = self.readout([phi, multiplicity, owner])
+        rho = self._stack(self.rho, read, "dropout_rho", training)
+        return self.score(rho)[:, 0]
+
+    def call(self, inputs: Sequence[tf.Tensor], training: bool = False) -> tf.Tensor:
+        """Return the probability of class 1, shape (n_structures,); inputs as in `logits`."""
+        rows, multiplicity, owner = inputs
+        return tf.sigmoid(self.logits(rows, multiplicity, owner, training))
+
+    def penalty(self) -> tf.Tensor:
+        """Return the L2 penalty, a scalar: l2_phi and l2_rho times the squared kernels' sums."""
+        # tf.nn.l2_loss is half the sum of squares; Keras' L2 is the whole
+        of_phi = tf.add_n([tf.nn.l2_loss(layer.kernel) for layer in self.phi])
+        of_rho = tf.add_n([tf.nn.l2_loss(layer.kernel) for layer in self.rho])
+        known = self.hyperparameters
+        return 2 * (known["l2_phi"] * of_phi + known["l2_rho"] * of_rho)
+
+    def set_hyperparameters(self, config: TrialConfig) -> None:
+        """Take dropout rates and L2 penalties from a configuration of the same shape."""
+        for name, variable in self.hyperparameters.items():
+            variable.assign(getattr(config, name))
+
+    def named_variables(self) -> dict[str, tf.Variable]:
+        """Return the trained variables by name: phi/0/kernel ... score/bias."""
+        named = {}
+        for part, layers in (("phi", self.phi), ("rho", self.rho)):
+            for i, layer in enumerate(layers):
+                named[f"{part}/{i}/kernel"] = layer.kernel
+                named[f"{part}/{i}/bias"] = layer.bias
+        for name in ("kernel", "bias", "recurrent_kernel", "recurrent_bias"):
+            named[f"readout/{name}"] = getattr(self.readout, name)
+        return {**named, "score/kernel": self.score.kernel, "score/bias": self.score.bias}
+
+    def named_weights(self) -> dict[str, np.ndarray]:
+        """Return copies of the trained weights by name, float32."""
+        return {name: variable.numpy() for name, variable in self.named_variables().items()}
+
+    def assign_weights(self, weights: Mapping[str, np.ndarray]) -> None:
+        """Take over weights by name.
+
+        Raises
+        ------
+        InputError
+            When a name is missing or unknown, or a shape differs; nothing is changed then.
+        """
+        variables = self.named_variables()
+        if wrong := set(weights) ^ set(variables):
+            raise InputError(
+                f"weights do not fit this network: {', '.join(sorted(wrong))} "
+                "on one side only; build it from the configuration saved beside them"
+            )
+        for name, variable in variables.items():
+            if weights[name].shape != tuple(variable.shape):
+                raise InputError(
+                    f"weights do not fit this network: {name} has shape {weights[name].shape}, "
+                    f"expected {tuple(variable.shape)}; build it from the configuration saved "
+                    "beside them"
+                )
+        for name, variable in variables.items():
+            variable.assign(weights[name])
+
+    def _stack(
+        self, layers: Sequence[Any], x: tf.Tensor, rate_name: str, training: bool
+    ) -> tf.Tensor:
+        rate = self.hyperparameters[rate_name]
+        for layer in layers:
+            x = layer(x)
+            if training:
+                kept = self.generator.uniform(tf.shape(x)) >= rate
+                x = tf.where(kept, x / (1 - rate), 0.0)
+        return x
+
+
+def _dense_layers(config: TrialConfig, dimension: int) -> list[Any]:
+    layers = []
+    for i in range(config.n_layers):
+        layer = tf.keras.layers.Dense(config.n_neurons, activation="relu")
+        layer.build((None, dimension if i == 0 else config.n_neurons))
+        layers.append(layer)
+    return layers
+
+
+def initial_weights(config: TrialConfig, dimension: int, seed: int) -> dict[str, np.ndarray]:
+    """Draw the weights of a fresh network: Keras' and maml's initial distributions, biases zero.
+
+    Parameters
+    ----------
+    config : TrialConfig
+        Gives depth, width and readout.
+    dimension : int
+        Length d of an input row.
+    seed : int
+        Equal seeds give equal weights.
+    """
+    rng = np.random.default_rng(seed)
+    weights: dict[str, np.ndarray] = {}
+
+    def add_dense(name: str, n_inputs: int, n_outputs: int) -> None:
+        weights[f"{name}/kernel"] = glorot_uniform(rng, n_inputs, n_outputs)
+        weights[f"{name}/bias"] = np.zeros(n_outputs, dtype=np.float32)
+
+    for part, n_inputs in (("phi", dimension), ("rho", 2 * config.readout_width)):
+        for i in range(config.n_layers):
+            add_dense(f"{part}/{i}", n_inputs if i == 0 else config.n_neurons, config.n_neurons)
+    add_dense("score", config.n_neurons, 1)
+    readout = initial_readout(rng, config.n_neurons, config.readout_width)
+    return {**weights, **{f"readout/{name}": value for name, value in readout.items()}}
+
+
+def build_atomsets(config: TrialConfig, dimension: int, seed: int) -> AtomSets:
+    """Build a network with fresh weights and the configuration's dropout and L2.
+
+    Parameters
+    ----------
+    config : TrialConfig
+        Hyperparameters; the learning rate and batch size are not used here.
+    dimension : int
+        Length d of an input row.
+    seed : int
+        Of the initial weights and of dropout.
+    """
+    model = AtomSets(config, dimension)
+    model.set_hyperparameters(config)
+    model.assign_weights(initial_weights(config, dimension, seed))
+    model.generator.reset_from_seed(seed)
+    return model

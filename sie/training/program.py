@@ -1,0 +1,188 @@
+"""One compiled training program per network shape, used again for every trial of that shape.
+
+Tracing costs seconds and memory, so rates, penalties and bounds are variables that `reset` sets;
+what an epoch reads comes in from outside, and how many there are is decided there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from sie.features.record import OrbitFeatures
+from sie.models.atomsets import AtomSets, initial_weights
+from sie.training.batches import Batches, make_batches
+from sie.training.optimiser import Optimiser
+from sie.training.record import TrialConfig
+
+PREDICTION_BATCH = 512
+"""Structures that are predicted at once: bounds the memory of a large validation set."""
+
+_ROWS = (
+    tf.TensorSpec([None, None], tf.float32),
+    tf.TensorSpec([None], tf.float32),
+)
+_BATCHES = tuple(tf.TensorSpec([None], tf.int32) for _ in range(5))
+
+
+class ResidentFeatures:
+    """Rows and multiplicities of many structures as tensors, copied once."""
+
+    def __init__(self, features: OrbitFeatures) -> None:
+        self.features = features
+        self.tensors = (tf.constant(features.rows), tf.constant(features.multiplicity))
+
+    def batches(self, order: np.ndarray, batch_size: int) -> tuple[tf.Tensor, ...]:
+        """Return the tensors that tell a program what to read in which order."""
+        return _as_tensors(make_batches(self.features, order, batch_size))
+
+
+def _as_tensors(batches: Batches) -> tuple[tf.Tensor, ...]:
+    fields = (batches.order, batches.row_index, batches.owner, batches.bounds, batches.row_bounds)
+    return tuple(tf.constant(array) for array in fields)
+
+
+class Predictor:
+    """Log-odds of a network for many structures, without dropout."""
+
+    def __init__(self, model: AtomSets) -> None:
+        self._model = model
+        compiled = tf.function(self._logits, input_signature=[*_ROWS, *_BATCHES])
+        compiled.get_concrete_function()
+        self._compiled = compiled
+
+    def __call__(self, data: ResidentFeatures) -> np.ndarray:
+        """Return float32 log-odds, shape (n_structures,), in the order of the features."""
+        order = np.arange(len(data.features))
+        return self._compiled(*data.tensors, *data.batches(order, PREDICTION_BATCH)).numpy()
+
+    def _logits(self, rows: Any, multiplicity: Any, *batches: Any) -> tf.Tensor:
+        order, _, _, bounds, _ = batches
+        parts = tf.TensorArray(
+            tf.float32, size=tf.size(bounds) - 1, infer_shape=False, element_shape=[None]
+        )
+        for i in tf.range(tf.size(bounds) - 1):
+            inputs = _batch(rows, multiplicity, batches, i)
+            parts = parts.write(i, self._model.logits(*inputs, training=False))
+        return tf.ensure_shape(parts.concat(), order.shape)
+
+
+class Program:
+    """A network, its optimiser and the compiled loops over an epoch's batches.
+
+    Parameters
+    ----------
+    config : TrialConfig
+        Gives depth, width and readout; the rest is set by `reset`.
+    dimension : int
+        Length of an input row.
+    """
+
+    def __init__(self, config: TrialConfig, dimension: int) -> None:
+        self.holder: object = None
+        """Whoever has reset it last; its weights are nobody else's business."""
+        self.model = AtomSets(config, dimension)
+        self.variables = list(self.model.named_variables().values())
+        self.optimiser = Optimiser(self.variables)
+        self.predict = Predictor(self.model)
+        labels = tf.TensorSpec([None], tf.float32)
+        compiled = tf.function(self._epoch, input_signature=[*_ROWS, labels, *_BATCHES])
+        compiled.get_concrete_function()  # trace now: it belongs to the setup, not to epoch 1
+        self._compiled = compiled
+
+    def reset(
+        self,
+        config: TrialConfig,
+        steps_per_epoch: int,
+        weight_seed: int,
+        dropout_seed: int,
+        weights: Mapping[str, np.ndarray] | None = None,
+    ) -> None:
+        """Make everything as new for a trial: hyperparameters, weights, moments, dropout."""
+        self.model.set_hyperparameters(config)
+        self.model.generator.reset_from_seed(dropout_seed)
+        self.optimiser.set_schedule(config.init_lr, config.max_lr, steps_per_epoch)
+        if weights is None:
+            weights = initial_weights(config, self.model.dimension, weight_seed)
+        self.take_weights(weights)
+
+    def take_weights(self, weights: Mapping[str, np.ndarray]) -> None:
+        """Replace the weights and start the optimiser anew from them."""
+        self.model.assign_weights(weights)
+        self.optimiser.restart()
+
+    def train_epoch(
+        self, data: ResidentFeatures, labels: tf.Tensor, order: np.ndarray, batch_size: int
+    ) -> float:
+        """Update the weights once per batch and return the mean cross-entropy of the structures.
+
+        The value is what training saw (dropout on, weights of the moment) without the L2 penalty,
+        so that it compares with a validation loss. It is NaN when a loss, a gradient's norm or a
+        weight was not finite: the loss alone would not show it, for relu turns NaN into 0 and
+        LAMB stands still once a squared gradient overflows.
+        """
+        batches = data.batches(order, batch_size)
+        return float(self._compiled(*data.tensors, labels, *batches).numpy())
+
+    def _epoch(self, rows: Any, multiplicity: Any, labels: Any, *batches: Any) -> tf.Tensor:
+        order, _, _, bounds, _ = batches
+        total = norms = 0.0
+        for i in tf.range(tf.size(bounds) - 1):
+            inputs = _batch(rows, multiplicity, batches, i)
+            of_batch = tf.gather(labels, order[bounds[i] : bounds[i + 1]])
+            with tf.GradientTape() as tape:
+                logits = self.model.logits(*inputs, training=True)
+                losses = tf.nn.sigmoid_cross_entropy_with_logits(of_batch, logits)
+                objective = tf.reduce_mean(losses) + self.model.penalty()
+            # with one readout step the recurrent kernel is not used
+            zero = tf.UnconnectedGradients.ZERO
+            gradients = tape.gradient(objective, self.variables, unconnected_gradients=zero)
+            self.optimiser.apply(gradients)
+            total += tf.reduce_sum(losses)
+            norms += tf.linalg.global_norm(gradients)
+        weights = tf.add_n([tf.reduce_sum(variable) for variable in self.variables])
+        mean = total / tf.cast(tf.size(order), tf.float32)
+        return tf.where(tf.math.is_finite(norms + weights), mean, np.nan)
+
+
+def _batch(rows: Any, multiplicity: Any, batches: Any, i: Any) -> tuple[Any, Any, Any]:
+    _, row_index, owner, _, row_bounds = batches
+    here = slice(row_bounds[i], row_bounds[i + 1])
+    index = row_index[here]
+    return tf.gather(rows, index), tf.gather(multiplicity, index), owner[here]
+
+
+class ProgramCache:
+    """Compiled programs by network shape, built at first use and kept.
+
+    A program holds about 110 MB (a sixth of it weights and moments), and TensorFlow gives back
+    little of it when a program is dropped: the article's 12 shapes take 1.3 GB a worker. A worker
+    that has met many more shapes is better replaced; `len` tells how many.
+    """
+
+    def __init__(self) -> None:
+        self._programs: dict[tuple[int, ...], Program] = {}
+
+    def __len__(self) -> int:
+        return len(self._programs)
+
+    def get(self, config: TrialConfig, dimension: int) -> Program:
+        """Return the program for a configuration; building one takes seconds."""
+        readout = (config.readout_width, config.readout_steps)
+        key = (dimension, config.n_layers, config.n_neurons, *readout)
+        if key not in self._programs:
+            self._programs[key] = Program(config, dimension)
+        return self._programs[key]
+
+
+def predict_probabilities(model: AtomSets, features: OrbitFeatures) -> np.ndarray:
+    """Return float64 probabilities of class 1, shape (n_structures,), in the features' order."""
+    return sigmoid(Predictor(model)(ResidentFeatures(features)))
+
+
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    """Turn log-odds into float64 probabilities, shape kept, without overflow."""
+    return 0.5 * (1 + np.tanh(0.5 * np.asarray(logits, dtype=np.float64)))

@@ -1,0 +1,156 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from sie.models.initial import glorot_uniform, orthogonal
+from sie.models.set2set import WeightedSet2Set, from_maml, initial_readout, to_maml
+
+D, WIDTH = 5, 8
+NAMES = ("kernel", "bias", "recurrent_kernel", "recurrent_bias")
+
+
+def random_maml_weights(seed=0, scale=1.0):
+    # larger than at the start, so that gates saturate and attention is uneven
+    rng = np.random.default_rng(seed)
+    shapes = [(D, WIDTH), (WIDTH,), (2 * WIDTH, 4 * WIDTH), (4 * WIDTH,)]
+    return [scale * rng.normal(size=shape).astype(np.float32) for shape in shapes]
+
+
+def random_rows(seed=1):
+    rng = np.random.default_rng(seed)
+    counts = [3, 1, 6, 2]
+    rows = rng.normal(size=(sum(counts), D)).astype(np.float32)
+    multiplicity = rng.integers(1, 6, size=sum(counts)).astype(np.float32)
+    return rows, multiplicity, np.repeat(np.arange(len(counts)), counts).astype(np.int32)
+
+
+def layer_with(weights, steps=3):
+    layer = WeightedSet2Set(WIDTH, steps)
+    layer.build([(None, D), (None,), (None,)])
+    for name in NAMES:
+        getattr(layer, name).assign(weights[name])
+    return layer
+
+
+def read(layer, rows, multiplicity, owner):
+    return layer([tf.constant(rows), tf.constant(multiplicity), tf.constant(owner)]).numpy()
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 4])
+def test_value_and_gradients_are_mamls(steps):
+    from maml.models.dl._layers import WeightedSet2Set as Peer
+
+    given = random_maml_weights()
+    rows, multiplicity, owner = (tf.constant(x) for x in random_rows())
+    direction = tf.constant(np.random.default_rng(2).normal(size=(4, 2 * WIDTH)).astype(np.float32))
+    peer = Peer(T=steps, n_hidden=WIDTH)
+    peer.build([(1, None, D), (1, None), (1, None)])
+    peer.set_weights(given)
+    with tf.GradientTape() as tape:
+        tape.watch(rows)
+        theirs = peer([rows[None], multiplicity[None], owner[None]])[0]
+        loss = tf.reduce_sum(theirs * direction)
+    *their_gradients, their_row_gradient = tape.gradient(loss, [*peer.trainable_weights, rows])
+
+    layer = layer_with(from_maml(given), steps)
+    with tf.GradientTape() as tape:
+        tape.watch(rows)
+        ours = layer([rows, multiplicity, owner])
+        loss = tf.reduce_sum(ours * direction)
+    named = [getattr(layer, name) for name in NAMES]
+    zero = tf.UnconnectedGradients.ZERO  # of the recurrent kernel when there is one step
+    gradients = tape.gradient(loss, [*named, rows], unconnected_gradients=zero)
+    *our_gradients, our_row_gradient = gradients
+
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(our_row_gradient, their_row_gradient, rtol=1e-5, atol=1e-5)
+    # the forget gate has no gradient in maml, nor have the idle entries here
+    expected = from_maml([tf.convert_to_tensor(g).numpy() for g in their_gradients])
+    for name, gradient in zip(NAMES, our_gradients, strict=True):
+        np.testing.assert_allclose(gradient, expected[name], rtol=1e-5, atol=1e-5, err_msg=name)
+
+
+def test_a_multiplicity_is_that_many_equal_rows():
+    layer = layer_with(from_maml(random_maml_weights()))
+    rows, multiplicity, owner = random_rows()
+    times = multiplicity.astype(int)
+    one = np.ones(times.sum(), dtype=np.float32)
+    repeated = read(layer, rows.repeat(times, axis=0), one, owner.repeat(times))
+    np.testing.assert_allclose(
+        read(layer, rows, multiplicity, owner), repeated, rtol=1e-5, atol=1e-5
+    )
+
+
+def test_a_supercell_and_another_order_of_rows_read_the_same():
+    layer = layer_with(from_maml(random_maml_weights()))
+    rows, multiplicity, owner = random_rows()
+    # a factor of its own for every structure, then the rows of each structure reversed
+    factor = np.array([2, 3, 5, 8], dtype=np.float32)[owner]
+    shuffled = np.lexsort((-np.arange(len(owner)), owner))
+    other = read(layer, rows[shuffled], (multiplicity * factor)[shuffled], owner)
+    np.testing.assert_allclose(read(layer, rows, multiplicity, owner), other, rtol=1e-5, atol=1e-5)
+
+
+def test_rows_of_multiplicity_zero_change_nothing_however_large():
+    layer = layer_with(from_maml(random_maml_weights()))
+    rows, multiplicity, owner = random_rows()
+    at = [0, 3, 12]  # first, in the middle, last
+    padded = read(
+        layer,
+        np.insert(rows, at, 1e4, axis=0),
+        np.insert(multiplicity, at, 0),
+        np.insert(owner, at, [0, 1, 3]),
+    )
+    np.testing.assert_allclose(read(layer, rows, multiplicity, owner), padded, rtol=1e-5, atol=1e-5)
+
+
+def test_scores_beyond_the_range_of_exp_stay_finite():
+    layer = layer_with(from_maml(random_maml_weights(scale=30.0)))
+    rows, multiplicity, owner = random_rows()
+    assert np.isfinite(read(layer, 10 * rows, multiplicity, owner)).all()
+
+
+def test_weights_go_to_maml_and_back_with_the_norms_that_lamb_sees():
+    given = random_maml_weights()
+    ours = from_maml(given)
+    there = to_maml(ours)
+    for name, value in from_maml(there).items():
+        np.testing.assert_allclose(value, ours[name], rtol=1e-6)
+    for original, returned, name in zip(given, there, NAMES, strict=True):
+        assert returned.shape == original.shape
+        np.testing.assert_allclose(np.linalg.norm(ours[name]), np.linalg.norm(original), rtol=1e-6)
+
+
+def test_initial_weights_are_drawn_as_mamls():
+    width = 64
+    values = initial_readout(np.random.default_rng(3), D, width)
+    recurrent = values["recurrent_kernel"]
+    # 2 width orthonormal rows of 4 width columns: squared norm 2 width, idle part included
+    np.testing.assert_allclose(np.sum(recurrent.astype(float) ** 2), 2 * width, rtol=1e-4)
+    # each entry has variance 1 / (4 width), cut out or not
+    np.testing.assert_allclose(recurrent[:-1].var(), 1 / (4 * width), rtol=0.05)
+    np.testing.assert_allclose(values["recurrent_bias"], [*[0] * 3 * width, np.sqrt(width)])
+    limit = np.sqrt(6 / (D + width))
+    assert 0.95 * limit < np.abs(values["kernel"]).max() <= limit
+    assert not values["bias"].any()
+
+
+def test_drawing_follows_the_seed():
+    one, same, other = (orthogonal(np.random.default_rng(s), 6, 9) for s in (1, 1, 2))
+    np.testing.assert_array_equal(one, same)
+    assert np.abs(one - other).max() > 0.1
+    np.testing.assert_allclose(one @ one.T, np.eye(6), rtol=1e-5, atol=1e-5)
+    tall = orthogonal(np.random.default_rng(1), 9, 6)
+    np.testing.assert_allclose(tall.T @ tall, np.eye(6), rtol=1e-5, atol=1e-5)
+    kernel = glorot_uniform(np.random.default_rng(1), 300, 200)
+    assert kernel.dtype == np.float32
+    np.testing.assert_allclose(kernel.var(), 2 / 500, rtol=0.02)
+
+
+def test_the_layer_is_rebuilt_from_its_config():
+    layer = WeightedSet2Set(WIDTH, 2, seed=4)
+    twin = WeightedSet2Set.from_config(layer.get_config())
+    for each in (layer, twin):
+        each.build([(None, D), (None,), (None,)])
+    np.testing.assert_array_equal(layer.recurrent_kernel, twin.recurrent_kernel)
+    assert twin.steps == 2

@@ -142,7 +142,7 @@ def plan_searches(options: LocoOptions, problem: LearningProblem) -> list[tuple[
             level=f"V{problem.level}",
             cluster=cluster,
             dataset_hash=problem.dataset_hash,
-            features_hash=problem.features.hash,
+            features_hash=problem.features_hash,
             split_hash=split.hash,
             hold_out_hash=problem.hold_out_hash,
             space=options.space,

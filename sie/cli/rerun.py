@@ -51,7 +51,7 @@ def rerun_trial(run_id: str, options: LocoOptions, console: Console) -> bool:
     split = loco_split(problem.clustering, int(parent.params["cluster"]), problem.labels)
     at_hand = {
         "dataset_hash": problem.dataset_hash,
-        "features_hash": problem.features.hash,
+        "features_hash": problem.features_hash,
         "split_hash": split.hash,
         "hold_out_hash": problem.hold_out_hash,
     }

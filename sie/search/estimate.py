@@ -17,8 +17,11 @@ from sie.training.record import TrialConfig
 EFFICIENCY = 0.35
 """Share of a plain matrix product's speed that an epoch reaches (benchmarks/epochs.py)."""
 
-STEP_SECONDS = 0.004
-"""Time of a step that is not arithmetic: many small operations, the optimiser's bookkeeping."""
+STEP_SECONDS = 0.001
+"""Time of a step that is neither arithmetic nor the update: many small operations."""
+
+UPDATE_SECONDS_PER_WEIGHT = 7e-9
+"""LAMB and Lookahead pass over every weight several times (benchmarks/epochs.py)."""
 
 TRACE_SECONDS = 6.0
 """Building and tracing a network of a new shape in a worker."""
@@ -48,6 +51,14 @@ def epoch_flops(config: TrialConfig, sizes: Sizes) -> float:
     attention = sizes.rows_per_structure * config.readout_width * (2 * config.readout_steps + width)
     per_structure = 2 * (sizes.rows_per_structure * dense + lstm + rho + attention)
     return per_structure * (3 * sizes.n_train + sizes.n_validation)
+
+
+def step_seconds(config: TrialConfig, dimension: int) -> float:
+    """Return the time of one step that is not the network's arithmetic, in seconds."""
+    width, readout = config.n_neurons, config.readout_width
+    dense = (dimension + 2 * readout) * width + 2 * (config.n_layers - 1) * width**2
+    weights = dense + 6 * readout**2 + width * readout
+    return STEP_SECONDS + UPDATE_SECONDS_PER_WEIGHT * weights
 
 
 def machine_flops(size: int = 512, seconds: float = 0.1) -> float:
@@ -98,7 +109,7 @@ def estimate_seconds(
     steps = [int(np.ceil(sizes.n_train / config.batch_size)) for config in sample]
     epoch = np.mean(
         [
-            epoch_flops(config, sizes) / speed + n_steps * STEP_SECONDS
+            epoch_flops(config, sizes) / speed + n_steps * step_seconds(config, sizes.dimension)
             for config, n_steps in zip(sample, steps, strict=True)
         ]
     )

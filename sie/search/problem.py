@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sie.datasets.record import Database
 from sie.datasets.report import DatabaseReport, report
-from sie.features.cache import cached_features
+from sie.features.cache import cached_features, features_hash
 from sie.features.record import OrbitFeatures
 from sie.search.estimate import Sizes
 from sie.splits.clusters_file import read_clusters
@@ -39,6 +39,8 @@ class LearningProblem:
         0 to 3: features V0 to V3.
     features : OrbitFeatures
         Rows of the development entries.
+    features_hash : str
+        Names the features by what they are made from.
     labels : Mapping[str, int]
         Class of every development entry.
     clustering : Clustering
@@ -56,6 +58,7 @@ class LearningProblem:
     representation: Representation
     level: int
     features: OrbitFeatures
+    features_hash: str
     labels: Mapping[str, int]
     clustering: Clustering
     formulas: Mapping[str, str]
@@ -132,15 +135,15 @@ def prepare_problem(
     stage("computing features")
     decorated, methods = prepare(database.structures)
     counts = Counter(str(method) for method in methods.values())
-    features = cached_features(
-        {entry: decorated[entry] for entry in development.ids}, representation, level
-    )
+    crystals = {entry: decorated[entry] for entry in development.ids}
+    features = cached_features(crystals, representation, level)
     problem = LearningProblem(
         dataset=database.name,
         dataset_hash=database.hash,
         representation=representation,
         level=level,
         features=features,
+        features_hash=features_hash(crystals, representation, level),
         labels=dict(zip(development.ids, (int(v) for v in development.labels), strict=True)),
         clustering=clustering,
         formulas=formulas,

@@ -1,0 +1,175 @@
+"""The main job for real: Ray, TensorFlow, MLflow on SQLite, the embedded starter set."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sie.search.selection import OBJECTIVE, SelectionRule, best_window
+from sie.tracking.queries import children, read_result, search
+from sie.tracking.recorder import Recorder
+from sie.tracking.store import open_store
+from sie.training.record import METRICS, TrialStatus
+
+pytestmark = pytest.mark.end_to_end
+
+TINY = ("--trials", 4, "--top", 2, "--repeats", 2, "--max-epochs", 12, "--grace-epochs", 4)
+QUICK = ("--cluster", 0, "--search-space", "quick", *TINY)
+
+
+@pytest.fixture(scope="module")
+def finished(terminal):
+    ran = terminal.run("loco_search.py", *QUICK, "--mode", "repeatable", "--max-concurrent", 2)
+    assert ran.code == 0, ran.out + ran.err
+    return ran
+
+
+@pytest.fixture(scope="module")
+def record(finished, terminal):
+    store = open_store(None, terminal.folder / "mlruns")
+    recorder = Recorder(store, "loco/starter/CAMNS-V1")
+    (parent,) = search(store, [recorder.experiment_id], "tags.phase = 'cluster-search'")
+    return store, recorder.experiment_id, parent
+
+
+def test_it_says_what_it_found_and_what_to_do_next(finished):
+    assert "winner of cluster 0: AUC-PR" in finished.out
+    assert "mlflow ui --workers 1 --backend-store-uri sqlite:///mlruns/mlflow.db" in finished.out
+    assert "next: " in finished.out
+    assert finished.err == ""
+
+
+def test_every_trial_and_repeat_has_one_run_with_full_curves(record):
+    store, experiment, parent = record
+    runs = children(store, experiment, parent.run_id)
+    by_phase = {
+        phase: [r for r in runs if r.tags["phase"] == phase] for phase in ("search", "repeat")
+    }
+    assert [run.key for run in by_phase["search"]] == [f"trial-{n:04d}" for n in range(4)]
+    assert len(by_phase["repeat"]) == 4
+    for run in runs:
+        result = read_result(store, run)
+        assert result.status.counts
+        assert result.n_epochs in (4, 8, 12)
+        assert set(result.curves) == set(METRICS)
+        assert all(len(curve) == result.n_epochs for curve in result.curves.values())
+        for tag in ("dataset_hash", "features_hash", "split_hash", "space_hash", "plan_hash"):
+            assert run.tags[tag] == parent.tags[tag]
+    for run in by_phase["repeat"]:
+        assert read_result(store, run).status is TrialStatus.COMPLETED
+
+
+def test_the_recorded_winner_follows_from_the_recorded_curves(record):
+    store, experiment, parent = record
+    client = store.client()
+    winner = json.loads(Path(client.download_artifacts(parent.run_id, "winner.json")).read_text())
+    rule = SelectionRule().within(12)
+    means = {}
+    for run in children(store, experiment, parent.run_id):
+        if run.tags["phase"] == "repeat":
+            means.setdefault(run.config, []).append(read_result(store, run).curves[OBJECTIVE])
+    best = {
+        config: best_window(np.mean(curves, axis=0), rule).mean for config, curves in means.items()
+    }
+    config = max(best, key=lambda key: best[key])
+    assert winner["config"] == config.as_dict()
+    assert winner["val_auc_pr_mean"] == pytest.approx(best[config])
+    assert parent.metrics["best_val_auc_pr"] == pytest.approx(best[config])
+
+
+def test_the_parent_documents_the_search(record):
+    store, _, parent = record
+    names = {item.path for item in store.client().list_artifacts(parent.run_id)}
+    assert {
+        "plan.json",
+        "space.json",
+        "dataset.md",
+        "leakage.json",
+        "splits.json",
+        "hold_out.json",
+        "repeats.json",
+        "winner.json",
+        "figures",
+    } <= names
+    assert parent.status == "FINISHED"
+
+
+def test_test_ids_never_reach_a_trial(record):
+    store, _, parent = record
+    client = store.client()
+    held = json.loads(Path(client.download_artifacts(parent.run_id, "hold_out.json")).read_text())
+    splits = Path(client.download_artifacts(parent.run_id, "splits.json")).read_text()
+    test_ids = re.findall(
+        r'"([^"]+)"', json.dumps(held["content"]["test"] if "content" in held else held["test"])
+    )
+    assert len(test_ids) >= 10
+    assert not [entry for entry in test_ids if f'"{entry}"' in splits]
+
+
+def test_one_worker_gives_the_same_trials_in_repeatable_mode(record, terminal):
+    store, experiment, parent = record
+    ran = terminal.run(
+        "loco_search.py", *QUICK, "--mode", "repeatable", "--max-concurrent", 1, "--name", "alone"
+    )
+    assert ran.code == 0, ran.out + ran.err
+    (other,) = search(store, [experiment], "tags.search_name = 'alone'")
+    pairs = zip(
+        children(store, experiment, parent.run_id),
+        children(store, experiment, other.run_id),
+        strict=True,
+    )
+    for one, two in pairs:
+        assert (one.key, one.config, one.seed, one.ended) == (
+            two.key,
+            two.config,
+            two.seed,
+            two.ended,
+        )
+        first, second = read_result(store, one), read_result(store, two)
+        for name in METRICS:
+            np.testing.assert_array_equal(first.curves[name], second.curves[name])
+
+
+def test_a_recorded_trial_can_be_trained_again_bit_for_bit(record, terminal):
+    store, experiment, parent = record
+    run = children(store, experiment, parent.run_id)[-1]
+    ran = terminal.run("loco_search.py", "--rerun-trial", run.run_id)
+    assert ran.code == 0, ran.out + ran.err
+    assert "equal bit for bit" in ran.out
+
+
+def test_the_same_command_again_is_a_search_of_its_own(record, terminal):
+    store, experiment, _ = record
+    ran = terminal.run("loco_search.py", *QUICK, "--mode", "repeatable", "--dry-run")
+    assert ran.code == 0
+    assert "estimate" in ran.out
+    assert len(search(store, [experiment], "tags.search_name = 'search'")) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (("--cluster", 99), "cluster 99 does not exist; choose one of (entries/positives): 0 ("),
+        (("--cluster", "three"), "give numbers or all"),
+        (("--cluster", 0, "--dataset", "obelx"), "did you mean 'obelix'?"),
+        (("--cluster", 0, "--search-space", "none.yaml"), "none.yaml: cannot read"),
+        (("--cluster", 0, "--trials", 0), "must be 1 or more"),
+        (("--cluster", 0, "--level", "V9"), "must be V0, V1, V2 or V3"),
+        (("--cluster", 0, "--tracking-uri", "./mlruns"), "use sqlite:///FILE"),
+        (("--cluster", 0, "--dataset", "table"), "--table"),
+    ],
+)
+def test_mistakes_get_one_line_and_exit_code_2(terminal, options, text):
+    ran = terminal.run("loco_search.py", *options)
+    assert ran.code == 2
+    assert text in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_a_server_that_is_away_is_one_line_and_exit_code_1(terminal):
+    ran = terminal.run("loco_search.py", *QUICK, "--tracking-uri", "http://127.0.0.1:9")
+    assert ran.code == 1
+    assert "cannot be reached" in ran.err
+    assert ran.err.count("\n") == 1

@@ -1,0 +1,89 @@
+import io
+
+import numpy as np
+import pytest
+from rich.console import Console
+from search_examples import make_ended, make_plan, make_result
+
+from sie.reporting.console import (
+    LiveProgress,
+    duration,
+    mean_sd,
+    plan_table,
+    repeats_table,
+    time_line,
+)
+from sie.search.record import TimeUse
+from sie.search.selection import SelectionRule, judge_repeats
+from sie.training.record import TrialConfig
+
+
+def shown(item, width=100):
+    console = Console(file=io.StringIO(), width=width)
+    console.print(item)
+    return console.file.getvalue()
+
+
+def test_the_plan_says_what_will_be_done():
+    text = shown(plan_table(make_plan(), workers=2, seconds=600))
+    for part in (
+        "12 trials",
+        "160 epochs",
+        "10 min on 2 workers",
+        "infinitely many",
+        "dropout_phi",
+    ):
+        assert part in text
+
+
+def judged(*values):
+    rule = SelectionRule(1, 1)
+    return judge_repeats(TrialConfig(), [make_result([v]) for v in values], rule)
+
+
+def test_the_table_shows_mean_sd_and_what_was_varied_even_when_narrow():
+    text = shown(repeats_table([judged(0.5, 0.7)], ["max_lr", "n_neurons"]), width=80)
+    assert "0.600 ± 0.141" in text
+    assert "max_lr 0.003" in text
+
+
+def test_a_single_repeat_has_no_spread():
+    assert mean_sd(judged(0.5)) == "0.500"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(5, "5 s"), (89.4, "89 s"), (600, "10 min"), (7200, "2.0 h")]
+)
+def test_durations_have_the_unit_a_person_would_use(seconds, text):
+    assert duration(seconds) == text
+
+
+def test_the_share_of_time_is_per_worker():
+    use = TimeUse(wall=100.0, training=150.0, setup=20.0, tracking=3.0, workers=2)
+    line = time_line(use)
+    assert "75% training" in line
+    assert "10% building" in line
+    assert "3.0% in MLflow" in line
+
+
+def test_progress_without_a_terminal_is_plain_lines():
+    console = Console(file=io.StringIO(), width=60)
+    with LiveProgress(console, "search", 20) as progress:
+        for number in range(20):
+            ended = make_ended(number, 0.4)
+            progress.trial_started(ended.task)
+            progress.trial_reported(ended.task, 10, 0.1 * (number == 3) + 0.4)
+            progress.trial_ended(ended)
+    lines = console.file.getvalue().strip().splitlines()
+    assert len(lines) == 10
+    assert lines[-1].startswith("search: 20/20, best 0.500, 0 running")
+
+
+def test_progress_in_a_terminal_moves_a_bar():
+    console = Console(file=io.StringIO(), width=120, force_terminal=True)
+    with LiveProgress(console, "search", 2) as progress:
+        ended = make_ended(0, 0.4)
+        progress.trial_started(ended.task)
+        progress.trial_ended(ended)
+    assert "1/2" in console.file.getvalue()
+    assert np.isfinite(progress._total)

@@ -1,5 +1,8 @@
 """What is written is what is read back, from a real SQLite store."""
 
+import json
+from pathlib import Path
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest

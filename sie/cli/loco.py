@@ -216,9 +216,10 @@ def _search_one(
     except KeyboardInterrupt:
         record.abort(TrialStatus.INTERRUPTED, "stopped by the user")
         raise
-    _draw(recorder, prepared.problem, split, plan, outcome)
-    record.close(outcome)
-    _print_outcome(plan, outcome, console)
+    floor = prepared.problem.positive_fraction(split)
+    _draw(recorder, prepared.problem, floor, plan, outcome)
+    record.close(outcome, floor)
+    _print_outcome(plan, outcome, floor, console)
     return outcome
 
 
@@ -249,7 +250,7 @@ def _document(
 def _draw(
     recorder: Recorder,
     problem: LearningProblem,
-    split: Split,
+    floor: float,
     plan: SearchPlan,
     outcome: SearchOutcome,
 ) -> None:
@@ -257,7 +258,6 @@ def _draw(
 
     from sie.reporting import search_figures as figures
 
-    floor = problem.positive_fraction(split)
     drawn = {
         "learning_curves": figures.learning_curves(
             outcome.searched, plan.rule, floor, plan.budget.rungs
@@ -274,7 +274,9 @@ def _draw(
             plt.close(figure)
 
 
-def _print_outcome(plan: SearchPlan, outcome: SearchOutcome, console: Console) -> None:
+def _print_outcome(
+    plan: SearchPlan, outcome: SearchOutcome, floor: float, console: Console
+) -> None:
     searched = [p.name for p in plan.space.parameters if len(set(p.values)) > 1]
     if outcome.judged:
         console.print(repeats_table(outcome.judged, searched))
@@ -286,8 +288,10 @@ def _print_outcome(plan: SearchPlan, outcome: SearchOutcome, console: Console) -
             highlight=False,
         )
         console.print(
-            "the cluster itself chose configuration and epoch, so this figure is optimistic",
+            f"a constant prediction scores {floor:.3f}; the winner's score is optimistic, because "
+            "the cluster itself chose configuration and epoch",
             style="dim",
+            highlight=False,
         )
     elif not outcome.interrupted:
         console.print(f"no winner for cluster {plan.cluster}: {_no_winner(plan, outcome)}")

@@ -145,11 +145,20 @@ class SearchRecord:
             else:
                 self._recorder.save_json(self.parent, content, name)
 
-    def close(self, outcome: SearchOutcome) -> None:
-        """Write the result of the search and end the parent."""
+    def close(self, outcome: SearchOutcome, positive_fraction: float) -> None:
+        """Write the result of the search and end the parent.
+
+        Parameters
+        ----------
+        outcome : SearchOutcome
+            What was found.
+        positive_fraction : float
+            Of the validation cluster: the AUC-PR of a constant prediction.
+        """
         ends = Counter(trial.result.status for trial in outcome.searched)
         metrics = {f"trials_{status}": float(count) for status, count in ends.items()}
         metrics |= {
+            "positive_fraction": positive_fraction,
             "wall_seconds": outcome.time.wall,
             "efficiency": outcome.time.efficiency,
             "tracking_share": outcome.time.tracking_share,

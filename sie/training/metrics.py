@@ -24,7 +24,9 @@ def binary_metrics(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, f
     Returns
     -------
     dict
-        auc_pr : area under the precision-recall curve by the trapezoidal rule (the article's);
+        auc_pr : area under the precision-recall curve by the trapezoidal rule (the article's),
+        continued to recall 0 at the precision of the highest scores: the positive fraction for a
+        constant prediction, scikit-learn's area where the highest score is no tie of both classes;
         ap : average precision, the same area by steps;
         roc_auc : area under the ROC curve;
         mcc, f1, balanced_accuracy : at the threshold 0.5.
@@ -53,8 +55,12 @@ def _ranking(positive: np.ndarray, scores: np.ndarray) -> dict[str, float]:
     true_positive = np.cumsum(positive[order])[last_of_tie]
     result = {"auc_pr": np.nan, "ap": np.nan, "roc_auc": np.nan}
     if n_positive:
-        # the curve starts at recall 0 with precision 1, as in scikit-learn
-        precision = np.append(1.0, true_positive / taken)
+        # The curve starts at recall 0 with the precision of the first threshold. scikit-learn
+        # starts at precision 1, the same area where scores differ; but a network that has
+        # collapsed to one value for all would then score (1 + p) / 2 at a positive fraction p,
+        # 0.74 on a balanced cluster, and win searches.
+        precision = true_positive / taken
+        precision = np.append(precision[0], precision)
         recall = np.append(0.0, true_positive / n_positive)
         result["auc_pr"] = _area(recall, precision)
         result["ap"] = float(np.diff(recall) @ precision[1:])

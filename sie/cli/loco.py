@@ -16,7 +16,7 @@ from typing import Any
 from rich.console import Console
 
 from sie.datasets.registry import load_dataset
-from sie.errors import InputError, SieError
+from sie.errors import InputError, SieError, TrackingError
 from sie.reporting.console import (
     LiveProgress,
     describe_config,
@@ -197,7 +197,7 @@ def _search_one(
     from sie.search.loco import search_cluster
     from sie.search.recording import SearchRecord
 
-    record = SearchRecord(recorder, plan, options.name, options.fresh)
+    record = SearchRecord(recorder, plan, options.name, options.record_folder, options.fresh)
     if record.past:
         console.print(
             f"going on with the unfinished search {record.parent[:8]}: {len(record.past)} trials "
@@ -210,6 +210,10 @@ def _search_one(
 
     try:
         outcome = search_cluster(prepared.problem, split, plan, record, recorder, workers, progress)
+    except TrackingError as error:
+        kept = record.rescue(options.record_folder)
+        where = f"; {kept} keeps what is not recorded" if kept else ""
+        raise TrackingError(f"{error}{where}; the same command goes on from there") from error
     except SieError as error:
         record.abort(TrialStatus.FAILED, str(error))
         raise

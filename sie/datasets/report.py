@@ -66,7 +66,8 @@ class DatabaseReport:
         """Return the counts as short lines of plain text."""
         texts = [f"{label}: {value}" for label, value in self._facts()]
         texts.append(f"left out: {self.n_left_out}")
-        texts += [f"  {len(items)} x {reason}" for reason, items in self.left_out.items()]
+        for reason, items in self.left_out.items():
+            texts.append(f"  {len(items)} x {reason}{_few(items)}")
         return texts
 
     def to_markdown(self) -> str:
@@ -145,6 +146,11 @@ def _by_reason(left_out: tuple[LeftOut, ...]) -> dict[str, tuple[LeftOut, ...]]:
         groups[item.reason].append(item)
     ranked = sorted(groups.items(), key=lambda pair: (-len(pair[1]), pair[0]))
     return {reason: tuple(items) for reason, items in ranked}
+
+
+def _few(items: tuple[LeftOut, ...], most: int = 4) -> str:
+    """Name the entries where they are few enough for a line."""
+    return f": {', '.join(item.id for item in items)}" if len(items) <= most else ""
 
 
 def _escape(text: str) -> str:

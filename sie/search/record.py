@@ -5,11 +5,15 @@ What observers, figures and tracking share; filled by `sie.search.tuning` and `s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from enum import StrEnum
+from typing import Any
+
+import numpy as np
 
 from sie.search.selection import RankedTrial, RepeatedConfig
-from sie.training.record import TrialConfig, TrialResult
+from sie.training.record import TrialConfig, TrialResult, TrialStatus
 
 
 class Phase(StrEnum):
@@ -46,6 +50,35 @@ class EndedTrial:
     task: TrialTask
     result: TrialResult
     objective: float
+
+
+def trial_to_plain(ended: EndedTrial) -> dict[str, Any]:
+    """Return an ended trial as values that JSON can hold."""
+    task, result = ended.task, ended.result
+    return {
+        "task": {**asdict(task), "config": task.config.as_dict()},
+        "status": str(result.status),
+        "reason": result.reason,
+        "curves": {name: curve.tolist() for name, curve in result.curves.items()},
+        "seconds_training": result.seconds_training,
+        "seconds_setup": result.seconds_setup,
+        "objective": ended.objective,
+    }
+
+
+def trial_from_plain(plain: Mapping[str, Any]) -> EndedTrial:
+    """Return the trial that `trial_to_plain` wrote down."""
+    task = dict(plain["task"])
+    config = TrialConfig.from_mapping(task.pop("config"))
+    result = TrialResult(
+        TrialStatus(plain["status"]),
+        plain["reason"],
+        {name: np.array(curve, dtype=float) for name, curve in plain["curves"].items()},
+        plain["seconds_training"],
+        plain["seconds_setup"],
+    )
+    phase = Phase(task.pop("phase"))
+    return EndedTrial(TrialTask(phase=phase, config=config, **task), result, plain["objective"])
 
 
 @dataclass(frozen=True)

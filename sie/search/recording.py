@@ -5,16 +5,26 @@ Says what is recorded under which name; how MLflow is spoken to is `sie.tracking
 
 from __future__ import annotations
 
+import json
 import logging
 from collections import Counter, deque
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sie.errors import TrackingError
+from sie.errors import InputError, TrackingError
+from sie.files import write_text
 from sie.search.plan import SearchPlan
-from sie.search.record import EndedTrial, Phase, SearchOutcome, TrialTask
+from sie.search.record import (
+    EndedTrial,
+    Phase,
+    SearchOutcome,
+    TrialTask,
+    trial_from_plain,
+    trial_to_plain,
+)
 from sie.search.selection import OBJECTIVE, RepeatedConfig, best_window, result_objective
 from sie.tracking.environment import environment_tags
 from sie.tracking.queries import StoredRun, children, read_result, search
@@ -39,6 +49,8 @@ class SearchRecord:
         What the user calls the search.
     fresh : bool
         Start anew even where an unfinished search of the same plan and name is recorded.
+    rescue_folder : Path
+        Where trials wait that a store did not take in an earlier start.
 
     Attributes
     ----------
@@ -49,7 +61,12 @@ class SearchRecord:
     """
 
     def __init__(
-        self, recorder: Recorder, plan: SearchPlan, name: str, fresh: bool = False
+        self,
+        recorder: Recorder,
+        plan: SearchPlan,
+        name: str,
+        rescue_folder: Path,
+        fresh: bool = False,
     ) -> None:
         self._recorder = recorder
         self._plan = plan
@@ -67,6 +84,7 @@ class SearchRecord:
         }
         self.past: dict[str, EndedTrial] = {}
         self.parent = self._open_parent(name, fresh)
+        self._take_up_rescued(rescue_folder)
 
     def _open_parent(self, name: str, fresh: bool) -> str:
         recorder, plan = self._recorder, self._plan
@@ -133,9 +151,32 @@ class SearchRecord:
             self._write(self._waiting[0])
             self._waiting.popleft()
 
-    def unwritten(self) -> tuple[EndedTrial, ...]:
-        """Return the trials that the store has not taken."""
-        return tuple(self._waiting)
+    def rescue(self, folder: Path) -> Path | None:
+        """Write the trials that the store has not taken to a file; None where there are none.
+
+        A later start of the same search records them first; see `_take_up_rescued`.
+        """
+        if not self._waiting:
+            return None
+        path = _rescue_file(folder, self.parent)
+        trials = [trial_to_plain(ended) for ended in self._waiting]
+        write_text(path, json.dumps({"format": 1, "trials": trials}))
+        return path
+
+    def _take_up_rescued(self, folder: Path) -> None:
+        path = _rescue_file(folder, self.parent)
+        if not path.is_file():
+            return
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            trials = [trial_from_plain(plain) for plain in content["trials"]]
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{path} is damaged; remove it to train its trials again") from error
+        for ended in trials:
+            self._write(ended)
+            if ended.result.status is not TrialStatus.INTERRUPTED:
+                self.past[ended.task.key] = ended
+        path.unlink()
 
     def document(self, files: Mapping[str, Mapping[str, Any] | str]) -> None:
         """Keep plain values (.json) and text as artifacts of the parent."""
@@ -209,6 +250,10 @@ class SearchRecord:
         if best is not None and result.status.counts:
             metrics |= {"best_val_auc_pr": best.mean, "best_epoch": best.centre}
         self._recorder.close_run(run_id, result.status, result.reason, result.curves, metrics)
+
+
+def _rescue_file(folder: Path, parent: str) -> Path:
+    return folder / f"unrecorded-{parent}.json"
 
 
 def winner_record(item: RepeatedConfig) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from sie.search.record import EndedTrial, TrialTask
 from sie.search.schedule import make_scheduler
 from sie.search.suggest import TaskQueue, TpeSearcher
 from sie.search.worker import TrainingJob, TrialWorker
+
+REACH_SECONDS = 10
 
 MAX_LOST_WORKERS = 2
 """How often a trial is started again because its worker or node was lost."""
@@ -68,6 +71,8 @@ def start_ray(address: str | None) -> int:
             options |= {"address": "local", "include_dashboard": False}
         else:
             options |= {"address": address}
+        if address is not None:
+            _require_answer(address)
         try:
             ray.init(runtime_env={"env_vars": _WORKER_ENV}, **options)
         except (ConnectionError, RuntimeError, ValueError) as error:
@@ -77,6 +82,20 @@ def start_ray(address: str | None) -> int:
                 f"cannot reach {where}: {reason}; check --address, or leave it out to run here"
             ) from error
     return int(ray.cluster_resources().get("CPU", 1))
+
+
+def _require_answer(address: str) -> None:
+    """Ask the head node's port first: Ray itself waits for minutes where nothing listens."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if address == "auto" or not colon or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=REACH_SECONDS).close()
+    except OSError as error:
+        raise SieError(
+            f"cannot reach the Ray cluster at {address}: {error.strerror or error}; start it "
+            "(ray start --head), correct --address, or leave it out to run here"
+        ) from error
 
 
 def stop_ray() -> None:

@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 SCHEMES = ("sqlite", "postgresql", "mysql", "mssql", "http", "https")
 REACH_SECONDS = 10
+EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
+"""Makes the UI open on training runs instead of on its pages for language models."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Store:
                 return str(found.experiment_id)
             location = (self.artifacts / name).resolve().as_uri() if self.artifacts else None
             try:
-                return str(client.create_experiment(name, artifact_location=location))
+                return str(client.create_experiment(name, location, EXPERIMENT_TAGS))
             except Exception as error:  # another process may have been a moment faster
                 found = client.get_experiment_by_name(name)
                 if found is None:

@@ -60,7 +60,7 @@ def test_lines_are_short_and_whole(database):
     assert "entries: 4" in lines
     assert "oxidation states: guessed: 4" in lines
     assert "unique structures: not computed" in lines
-    assert "  2 x no CIF" in lines
+    assert "  2 x no CIF: x, z" in lines
     assert all("\n" not in line for line in lines)
 
 

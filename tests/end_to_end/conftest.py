@@ -24,18 +24,20 @@ class Ran:
 class Terminal:
     folder: Path
 
-    def run(self, script: str, *options: object, timeout: float = 600, **env: str) -> Ran:
-        command = [sys.executable, str(SCRIPTS / script), *map(str, options)]
-        ended = subprocess.run(
-            command,
+    def start(self, script: str, *options: object) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, str(SCRIPTS / script), *map(str, options)],
             cwd=self.folder,
-            env={**os.environ, "COLUMNS": "100", **env},
-            capture_output=True,
+            env={**os.environ, "COLUMNS": "200"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=timeout,
-            check=False,
         )
-        return Ran(ended.returncode, ended.stdout, ended.stderr)
+
+    def run(self, script: str, *options: object, timeout: float = 600) -> Ran:
+        running = self.start(script, *options)
+        out, err = running.communicate(timeout=timeout)
+        return Ran(running.returncode, out, err)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,69 @@
+"""Ctrl-C in the middle of a search: nothing that had ended is lost, the same command goes on."""
+
+import signal
+import time
+
+import pytest
+
+from sie.cli.main import INTERRUPTED
+from sie.tracking.queries import children, search
+from sie.tracking.store import open_store
+from sie.training.record import TrialStatus
+
+pytestmark = pytest.mark.end_to_end
+
+OPTIONS = (
+    "--cluster", "0", "--search-space", "quick", "--trials", "12", "--top", "1", "--repeats", "1",
+    "--max-epochs", "60", "--grace-epochs", "10", "--max-concurrent", "2",
+)  # fmt: skip
+
+
+def stored(folder):
+    store = open_store(None, folder / "mlruns")
+    experiment = store.experiment("loco/starter/CAMNS-V1")
+    parents = search(store, [experiment], "tags.phase = 'cluster-search'")
+    return store, experiment, parents
+
+
+def ended(folder):
+    store, experiment, parents = stored(folder)
+    runs = children(store, experiment, parents[0].run_id) if parents else []
+    return {r.key: r for r in runs if r.ended not in (None, TrialStatus.INTERRUPTED)}
+
+
+def interrupt_after_three_trials(terminal):
+    open_store(None, terminal.folder / "mlruns")
+    running = terminal.start("loco_search.py", *OPTIONS)
+    deadline = time.monotonic() + 240
+    while len(ended(terminal.folder)) < 3 and time.monotonic() < deadline:
+        if running.poll() is not None:
+            break
+        time.sleep(0.5)
+    running.send_signal(signal.SIGINT)
+    out, err = running.communicate(timeout=120)
+    return running.returncode, out, err
+
+
+def test_ctrl_c_keeps_what_had_ended_and_the_same_command_goes_on(terminal):
+    code, out, err = interrupt_after_three_trials(terminal)
+    assert code == INTERRUPTED, out + err
+    assert "the same command goes on from there" in out
+    assert "Traceback" not in err
+    before = ended(terminal.folder)
+    assert 3 <= len(before) < 12
+    (parent,) = stored(terminal.folder)[2]
+    assert parent.ended is TrialStatus.INTERRUPTED
+
+    ran = terminal.run("loco_search.py", *OPTIONS)
+    assert ran.code == 0, ran.out + ran.err
+    assert f"{len(before)} trials are done" in ran.out
+    store, experiment, parents = stored(terminal.folder)
+    assert [parent.run_id] == [item.run_id for item in parents]
+    runs = children(store, experiment, parent.run_id)
+    searched = [run.key for run in runs if run.tags["phase"] == "search"]
+    assert searched == [f"trial-{number:04d}" for number in range(12)]
+    after = ended(terminal.folder)
+    assert {k: r.run_id for k, r in before.items()}.items() <= {
+        k: r.run_id for k, r in after.items()
+    }.items()
+    assert "winner of cluster 0" in ran.out

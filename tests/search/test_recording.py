@@ -1,0 +1,128 @@
+"""A search in a real store: created once, taken up again, rescued when the store is away."""
+
+import numpy as np
+import pytest
+from search_examples import make_ended, make_plan, make_result
+
+from sie.errors import InputError, TrackingError
+from sie.search.record import (
+    EndedTrial,
+    SearchOutcome,
+    TimeUse,
+    trial_from_plain,
+    trial_to_plain,
+)
+from sie.search.recording import SearchRecord
+from sie.tracking.queries import children, get_run
+from sie.tracking.recorder import Recorder
+from sie.tracking.store import open_store
+from sie.training.record import TrialStatus
+
+
+@pytest.fixture(scope="module")
+def recorder(tmp_path_factory):
+    return Recorder(open_store(None, tmp_path_factory.mktemp("mlruns")), "loco/test/CAMN-V1")
+
+
+@pytest.fixture
+def record(recorder, tmp_path, request):
+    return SearchRecord(recorder, make_plan(), request.node.name, tmp_path)
+
+
+def again(recorder, tmp_path, request, **options):
+    return SearchRecord(recorder, make_plan(), request.node.name, tmp_path, **options)
+
+
+def play(record, *trials):
+    for ended in trials:
+        record.trial_started(ended.task)
+        record.trial_ended(ended)
+
+
+def outcome(record, interrupted=False):
+    time = TimeUse(1.0, 1.0, 0.0, 0.0, 1)
+    return SearchOutcome(record.parent, (), (), (), (), None, interrupted, time)
+
+
+def equal(one: EndedTrial, two: EndedTrial) -> bool:
+    return trial_to_plain(one) == trial_to_plain(two)
+
+
+def test_trials_survive_json():
+    ended = make_ended(3, 0.25)
+    assert equal(trial_from_plain(trial_to_plain(ended)), ended)
+
+
+def test_an_unfinished_search_is_taken_up_without_doubles(record, recorder, tmp_path, request):
+    done = make_ended(0, 0.5)
+    cut = EndedTrial(make_ended(1, 0.5).task, make_result([], TrialStatus.INTERRUPTED), 0.0)
+    play(record, done, cut)
+    record.trial_started(make_ended(2, 0.5).task)
+    record.close(outcome(record, interrupted=True), 0.4)
+    second = again(recorder, tmp_path, request)
+    assert second.parent == record.parent
+    assert list(second.past) == ["trial-0000"]
+    assert equal(second.past["trial-0000"], done)
+    play(second, make_ended(1, 0.6), make_ended(2, 0.7))
+    runs = children(recorder.store, recorder.experiment_id, record.parent)
+    assert [run.key for run in runs] == ["trial-0000", "trial-0001", "trial-0002"]
+    assert all(run.ended is TrialStatus.COMPLETED for run in runs)
+
+
+def test_a_finished_search_is_not_taken_up(record, recorder, tmp_path, request):
+    record.close(outcome(record), 0.4)
+    second = again(recorder, tmp_path, request)
+    assert second.parent != record.parent
+    assert get_run(recorder.store, second.parent).name.endswith("-2")
+
+
+def test_fresh_starts_anew(record, recorder, tmp_path, request):
+    assert again(recorder, tmp_path, request, fresh=True).parent != record.parent
+
+
+def test_a_store_that_is_away_for_a_while_loses_nothing(record, recorder, monkeypatch):
+    first, second = make_ended(0, 0.5), make_ended(1, 0.6)
+    with monkeypatch.context() as away:
+        away.setattr(recorder, "close_run", _away)
+        play(record, first)
+    play(record, second)
+    runs = children(recorder.store, recorder.experiment_id, record.parent)
+    assert [run.ended for run in runs] == [TrialStatus.COMPLETED] * 2
+
+
+def test_trials_that_no_store_takes_wait_in_a_file(
+    record, recorder, monkeypatch, tmp_path, request
+):
+    ended = make_ended(0, 0.5)
+    with monkeypatch.context() as away:
+        away.setattr(recorder, "close_run", _away)
+        play(record, ended)
+        with pytest.raises(TrackingError):
+            record.flush()
+        kept = record.rescue(tmp_path)
+    assert kept.is_file()
+    second = again(recorder, tmp_path, request)
+    assert equal(second.past["trial-0000"], ended)
+    assert not kept.exists()
+    (run,) = children(recorder.store, recorder.experiment_id, record.parent)
+    assert run.ended is TrialStatus.COMPLETED
+
+
+def test_a_damaged_file_is_one_line(record, recorder, tmp_path, request):
+    record._waiting.append(make_ended(0, 0.5))
+    kept = record.rescue(tmp_path)
+    kept.write_text(kept.read_text()[:100])
+    with pytest.raises(InputError, match="is damaged; remove it"):
+        again(recorder, tmp_path, request)
+
+
+def test_curves_come_back_exactly(record, recorder, tmp_path, request):
+    rng = np.random.default_rng(0)
+    exact = EndedTrial(make_ended(0, 0.5).task, make_result(rng.random(60)), 0.5)
+    play(record, exact)
+    curves = again(recorder, tmp_path, request).past["trial-0000"].result.curves
+    np.testing.assert_array_equal(curves["val_auc_pr"], exact.result.curves["val_auc_pr"])
+
+
+def _away(*args, **kwargs):
+    raise TrackingError("MLflow store x: no answer")

@@ -1,0 +1,101 @@
+"""Ray for real: trials that fail, workers that are killed, tasks in reused workers."""
+
+import dataclasses
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+from search_examples import make_plan
+
+from sie.errors import SearchAborted, SieError
+from sie.features.record import OrbitFeatures
+from sie.search.loco import repeat_tasks
+from sie.search.selection import RankedTrial
+from sie.search.tuning import run_search, run_tasks, start_ray, stop_ray
+from sie.search.worker import TrainingJob
+from sie.splits.record import Split
+from sie.training.record import TrialConfig, TrialStatus
+from sie.training.run import train
+
+SMALL = TrialConfig(n_layers=1, n_neurons=4, readout_width=8, batch_size=16)
+
+
+def make_job(max_epochs):
+    rng = np.random.default_rng(0)
+    ids = tuple(f"s{i}" for i in range(40))
+    rows = rng.normal(size=(80, 4)).astype(np.float32)
+    features = OrbitFeatures(ids, rows, np.ones(80, np.float32), np.arange(0, 81, 2))
+    labels = {entry: i % 2 for i, entry in enumerate(ids)}
+    split = Split("loco-0", ids[:30], ids[30:], {"cluster": 0})
+    plan = make_plan(max_epochs=max_epochs, top=1, repeats=3, trials=8)
+    return plan, TrainingJob(features, labels, split, plan.budget, plan.rule.within(max_epochs))
+
+
+@pytest.fixture(scope="module")
+def ray_cluster():
+    yield start_ray(None)
+    stop_ray()
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_trials_that_all_fail_end_the_search_in_one_line():
+    plan, job = make_job(10)
+    labels = {k: v for k, v in job.labels.items() if k != "s3"}
+    with pytest.raises(SearchAborted, match="the first 5 trials all failed: InputError") as caught:
+        run_search(plan, dataclasses.replace(job, labels=labels), 2, [])
+    assert "s3" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_killed_workers_trial_is_trained_again_and_equals_a_local_training(tmp_path):
+    plan, job = make_job(30)
+    tasks = repeat_tasks(plan, [RankedTrial(SMALL, 0.5, (0,))])
+
+    class Killer:
+        """Kills the worker of the first trial that reports, once."""
+
+        def __init__(self):
+            self.killed = False
+
+        def trial_started(self, task):
+            pass
+
+        def trial_reported(self, task, epoch, objective):
+            victims = workers_of_this_cluster()
+            if not self.killed and victims:
+                os.kill(victims[0], signal.SIGKILL)
+                self.killed = True
+
+        def trial_ended(self, ended):
+            pass
+
+    killer = Killer()
+    end = run_tasks(tasks, job, 1, [killer])
+    assert killer.killed
+    assert [trial.result.status for trial in end.trials] == [TrialStatus.COMPLETED] * 3
+    for trial in end.trials:
+        alone = train(job.features, job.labels, job.split, trial.task.config, trial.task.seed, 30)
+        for name, curve in alone.curves.items():
+            np.testing.assert_allclose(trial.result.curves[name], curve, atol=1e-6)
+
+
+def workers_of_this_cluster():
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            name = (folder / "cmdline").read_bytes().split(b"\0")[0].decode()
+        except OSError:
+            continue
+        if name.startswith("ray::") and "TrialWorker" in name:
+            found.append(int(folder.name))
+    return found
+
+
+def test_a_cluster_that_does_not_answer_is_one_line():
+    stop_ray()
+    with pytest.raises(SieError, match=r"cannot reach the Ray cluster at 127\.0\.0\.1:9") as caught:
+        start_ray("127.0.0.1:9")
+    assert "\n" not in str(caught.value)

@@ -107,20 +107,17 @@ def prepare(options: LocoOptions, console: Console) -> Prepared:
                 stage=status.update,
             )
         )
-    _print_lines(console, prepared.problem.report.lines())
     held = prepared.held
-    console.print(
-        f"test set: {len(held.test)} of {len(database)} entries kept away ({held.hash}); "
-        f"{prepared.test_leakage.line()}",
-        highlight=False,
-    )
     counts = usable_clusters(prepared.problem.clustering, prepared.problem.labels)
     usable = ", ".join(str(count) for count in counts if count.usable)
     single = ", ".join(str(count) for count in counts if not count.usable)
-    console.print(
+    lines = [
+        *prepared.problem.report.lines(),
+        f"test set: {len(held.test)} of {len(database)} entries kept away ({held.hash}); "
+        f"{prepared.test_leakage.line()}",
         f"clusters (entries/positives): {usable}" + (f"; of one class: {single}" if single else ""),
-        highlight=False,
-    )
+    ]
+    _print_lines(console, lines)
     return prepared
 
 
@@ -162,7 +159,7 @@ def search_clusters(options: LocoOptions, console: Console) -> bool:
     local = options.address is None
     workers = min(options.max_concurrent, os.cpu_count() or 1) if local else options.max_concurrent
     for split, plan in planned:
-        console.print(f"split {split.name}: {prepared.problem.leakage(split).line()}")
+        _print_lines(console, [f"split {split.name}: {prepared.problem.leakage(split).line()}"])
         seconds = estimate_seconds(plan.space, plan.budget, prepared.problem.sizes(split), workers)
         console.print(plan_table(plan, workers, seconds), highlight=False)
     if options.dry_run:
@@ -284,22 +281,20 @@ def _print_outcome(
     searched = [p.name for p in plan.space.parameters if len(set(p.values)) > 1]
     if outcome.judged:
         console.print(repeats_table(outcome.judged, searched))
-    if outcome.winner is not None:
-        console.print(
-            f"winner of cluster {plan.cluster}: AUC-PR {mean_sd(outcome.winner)} over "
-            f"{len(outcome.winner.values)} repeats at epoch {outcome.winner.window.centre:g} "
-            f"({describe_config(outcome.winner.config)})",
-            highlight=False,
-        )
-        console.print(
+    if (winner := outcome.winner) is not None:
+        lines = [
+            f"winner of cluster {plan.cluster}: AUC-PR {mean_sd(winner)} over "
+            f"{len(winner.values)} repeats at epoch {winner.window.centre:g} "
+            f"({describe_config(winner.config)})",
             f"a constant prediction scores {floor:.3f}; the winner's score is optimistic, because "
             "the cluster itself chose configuration and epoch",
-            style="dim",
-            highlight=False,
-        )
+        ]
+        _print_lines(console, lines)
     elif not outcome.interrupted:
-        console.print(f"no winner for cluster {plan.cluster}: {_no_winner(plan, outcome)}")
-    console.print(time_line(outcome.time), highlight=False)
+        _print_lines(
+            console, [f"no winner for cluster {plan.cluster}: {_no_winner(plan, outcome)}"]
+        )
+    _print_lines(console, [time_line(outcome.time)])
 
 
 def _no_winner(plan: SearchPlan, outcome: SearchOutcome) -> str:
@@ -328,9 +323,7 @@ def _print_next(
         lines.append("stopped; what had ended is recorded: the same command goes on from there")
     elif outcome.winner is not None:
         lines.append("next: search the other clusters too, with --cluster all")
-    for line in lines:
-        # a command must be copied whole: no wrapping at the terminal's width
-        console.print(line, highlight=False, soft_wrap=True, markup=False)
+    _print_lines(console, lines)
 
 
 def _clusters(options: LocoOptions, problem: LearningProblem) -> list[int]:
@@ -353,4 +346,5 @@ def _clusters(options: LocoOptions, problem: LearningProblem) -> list[int]:
 
 def _print_lines(console: Console, lines: list[str]) -> None:
     for line in lines:
-        console.print(line, highlight=False, markup=False)
+        # lines are searched and copied whole: the terminal may wrap them, rich must not
+        console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -1,10 +1,26 @@
 import argparse
+import logging
+import os
+import warnings
 
 import pytest
 
 from sie.cli import arguments
 from sie.cli.main import INTERRUPTED, run
 from sie.errors import DownloadError, InputError
+
+
+@pytest.fixture(autouse=True)
+def process_left_as_it_was(monkeypatch):
+    """A script may quieten its whole process; the tests share theirs."""
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+    ours, root = logging.getLogger("sie"), logging.getLogger()
+    levels = ours.level, root.level, list(root.handlers)
+    with warnings.catch_warnings():
+        yield
+    ours.setLevel(levels[0])
+    root.setLevel(levels[1])
+    root.handlers[:] = levels[2]
 
 
 def raising(error):

@@ -68,13 +68,17 @@ def server(copy_of, tmp_path, monkeypatch):
 
 
 def check_small(database):
-    assert database.ids == ("aaa", "bbb", "eee")
-    assert database.labels.tolist() == [1, 0, 0]
-    assert database.table["censored"].tolist() == [False, True, False]
+    assert database.ids == ("aaa", "bbb")
+    assert database.labels.tolist() == [1, 0]
+    assert database.table["censored"].tolist() == [False, True]
     assert database.table.loc["aaa", "family"] == "halide"
     assert database.table.loc["bbb", "doi"] == "10.1/b"
     reasons = {item.id: item.reason for item in database.left_out}
-    assert reasons == {"ccc": "no CIF", "ddd": "'fast' is not a number"}
+    assert reasons == {
+        "ccc": "no CIF",
+        "ddd": "'fast' is not a number",
+        "eee": "no Li in the structure",
+    }
 
 
 @pytest.mark.usefixtures("pinned")

@@ -6,7 +6,6 @@ The top of the flow: puts rooms together and shows what they return; decides not
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -15,29 +14,21 @@ from typing import Any
 
 from rich.console import Console
 
+from sie.cli.outcome import Prepared, document, draw, print_lines, print_next, print_outcome
 from sie.datasets.registry import load_dataset
 from sie.errors import InputError, SieError, TrackingError
-from sie.reporting.console import (
-    LiveProgress,
-    describe_config,
-    mean_sd,
-    plan_table,
-    repeats_table,
-    time_line,
-)
+from sie.reporting.console import LiveProgress, plan_table
 from sie.search.estimate import estimate_seconds
 from sie.search.plan import PRESETS, Budget, Mode, SearchPlan
 from sie.search.problem import LearningProblem, prepare_problem
 from sie.search.record import SearchOutcome
 from sie.search.selection import SelectionRule
 from sie.search.space import SearchSpace
-from sie.splits.archive import save_hold_out, save_splits
-from sie.splits.leakage import LeakageReport
 from sie.splits.left_out import loco_split, usable_clusters
-from sie.splits.record import HoldOut, Split
+from sie.splits.record import Split
 from sie.structures.representations import Representation
 from sie.tracking.recorder import Recorder
-from sie.tracking.store import Store, open_store
+from sie.tracking.store import open_store
 from sie.training.record import TrialStatus
 
 
@@ -83,15 +74,6 @@ class LocoOptions:
         return PRESETS[self.preset or "paper"].with_options(vars(self))
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """Data that is ready to be searched."""
-
-    problem: LearningProblem
-    held: HoldOut
-    test_leakage: LeakageReport
-
-
 def prepare(options: LocoOptions, console: Console) -> Prepared:
     """Load the dataset, draw the test set, cluster, compute features; print the report."""
     with console.status("loading the dataset") as status:
@@ -117,7 +99,7 @@ def prepare(options: LocoOptions, console: Console) -> Prepared:
         f"{prepared.test_leakage.line()}",
         f"clusters (entries/positives): {usable}" + (f"; of one class: {single}" if single else ""),
     ]
-    _print_lines(console, lines)
+    print_lines(console, lines)
     return prepared
 
 
@@ -159,7 +141,7 @@ def search_clusters(options: LocoOptions, console: Console) -> bool:
     local = options.address is None
     workers = min(options.max_concurrent, os.cpu_count() or 1) if local else options.max_concurrent
     for split, plan in planned:
-        _print_lines(console, [f"split {split.name}: {prepared.problem.leakage(split).line()}"])
+        print_lines(console, [f"split {split.name}: {prepared.problem.leakage(split).line()}"])
         seconds = estimate_seconds(plan.space, plan.budget, prepared.problem.sizes(split), workers)
         console.print(plan_table(plan, workers, seconds), highlight=False)
     if options.dry_run:
@@ -178,7 +160,8 @@ def search_clusters(options: LocoOptions, console: Console) -> bool:
                 break
     finally:
         stop_ray()
-    _print_next(options, store, prepared.problem.experiment, outcome, console)
+    command = store.ui_command(options.record_folder)
+    print_next(prepared.problem.experiment, command, outcome, console)
     return outcome.interrupted
 
 
@@ -200,7 +183,7 @@ def _search_one(
             f"going on with the unfinished search {record.parent[:8]}: {len(record.past)} trials "
             "are done (--fresh starts anew)"
         )
-    _document(record, recorder, prepared, split, plan)
+    document(recorder, record.parent, prepared, split, plan)
 
     def progress(title: str, total: int) -> AbstractContextManager[LiveProgress]:
         return LiveProgress(console, title, total)
@@ -218,112 +201,10 @@ def _search_one(
         record.abort(TrialStatus.INTERRUPTED, "stopped by the user")
         raise
     floor = prepared.problem.positive_fraction(split)
-    _draw(recorder, prepared.problem, floor, plan, outcome)
+    draw(recorder, prepared.problem, floor, plan, outcome)
     record.close(outcome, floor)
-    _print_outcome(plan, outcome, floor, console)
+    print_outcome(plan, outcome, floor, console)
     return outcome
-
-
-def _document(
-    record: Any, recorder: Recorder, prepared: Prepared, split: Split, plan: SearchPlan
-) -> None:
-    problem = prepared.problem
-    record.document(
-        {
-            "plan.json": {**plan.as_dict(), "plan_hash": plan.hash},
-            "space.json": plan.space.as_dict(),
-            "dataset.json": problem.report.as_dict(),
-            "dataset.md": problem.report.to_markdown(),
-            "leakage.json": {
-                "split": problem.leakage(split).as_dict(),
-                "test": prepared.test_leakage.as_dict(),
-            },
-        }
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        splits, held = Path(folder) / "splits.json", Path(folder) / "hold_out.json"
-        save_splits(splits, [split], problem.clustering, problem.hold_out_hash)
-        save_hold_out(held, prepared.held)
-        recorder.save_file(record.parent, splits)
-        recorder.save_file(record.parent, held)
-
-
-def _draw(
-    recorder: Recorder,
-    problem: LearningProblem,
-    floor: float,
-    plan: SearchPlan,
-    outcome: SearchOutcome,
-) -> None:
-    import matplotlib.pyplot as plt
-
-    from sie.reporting import search_figures as figures
-
-    drawn = {
-        "learning_curves": figures.learning_curves(
-            outcome.searched, plan.rule, floor, plan.budget.rungs
-        ),
-        "search_progress": figures.search_progress(outcome.searched, floor),
-        "clusters": figures.cluster_map(problem.clustering, problem.labels, plan.cluster),
-    }
-    if outcome.judged:
-        objectives = {item.config.hash: item.objective for item in outcome.top}
-        drawn["repeats"] = figures.repeats(outcome.judged, objectives, floor)
-    for name, figure in drawn.items():
-        if figure is not None:
-            recorder.save_figure(outcome.run_id, figure, name)
-            plt.close(figure)
-
-
-def _print_outcome(
-    plan: SearchPlan, outcome: SearchOutcome, floor: float, console: Console
-) -> None:
-    searched = [p.name for p in plan.space.parameters if len(set(p.values)) > 1]
-    if outcome.judged:
-        console.print(repeats_table(outcome.judged, searched))
-    if (winner := outcome.winner) is not None:
-        lines = [
-            f"winner of cluster {plan.cluster}: AUC-PR {mean_sd(winner)} over "
-            f"{len(winner.values)} repeats at epoch {winner.window.centre:g} "
-            f"({describe_config(winner.config)})",
-            f"a constant prediction scores {floor:.3f}; the winner's score is optimistic, because "
-            "the cluster itself chose configuration and epoch",
-        ]
-        _print_lines(console, lines)
-    elif not outcome.interrupted:
-        _print_lines(
-            console, [f"no winner for cluster {plan.cluster}: {_no_winner(plan, outcome)}"]
-        )
-    _print_lines(console, [time_line(outcome.time)])
-
-
-def _no_winner(plan: SearchPlan, outcome: SearchOutcome) -> str:
-    if not outcome.top:
-        needed = plan.rule.first_full_window()
-        return (
-            f"no trial reached epoch {needed} with a score; raise --max-epochs or the rates' range"
-        )
-    if not plan.budget.n_repeats:
-        return "no repeats were asked for (--top, --repeats)"
-    return "no repeat gave a score; see the reasons of its runs in MLflow"
-
-
-def _print_next(
-    options: LocoOptions,
-    store: Store,
-    experiment: str,
-    outcome: SearchOutcome,
-    console: Console,
-) -> None:
-    lines = [
-        f"results: MLflow experiment {experiment}, run {outcome.run_id}",
-        f"look at them: {store.ui_command(options.record_folder)}",
-    ]
-    if outcome.interrupted:
-        lines.append("stopped; what had ended is recorded: the same command goes on from there")
-    elif outcome.winner is not None:
-        lines.append("next: search the other clusters too, with --cluster all")
-    _print_lines(console, lines)
 
 
 def _clusters(options: LocoOptions, problem: LearningProblem) -> list[int]:
@@ -342,9 +223,3 @@ def _clusters(options: LocoOptions, problem: LearningProblem) -> list[int]:
             f"--cluster {' '.join(given)}: give numbers or all; "
             f"usable (entries/positives): {listed}"
         ) from None
-
-
-def _print_lines(console: Console, lines: list[str]) -> None:
-    for line in lines:
-        # lines are searched and copied whole: the terminal may wrap them, rich must not
-        console.print(line, highlight=False, markup=False, soft_wrap=True)

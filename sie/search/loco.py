@@ -83,6 +83,7 @@ def search_cluster(
     judged = judge(top, repeated.trials, rule) if tasks else ()
     record.flush()
     everything = (*searched.trials, *repeated.trials)
+    interrupted = searched.interrupted or repeated.interrupted
     new = [trial for trial in everything if trial.task.key not in record.past]
     return SearchOutcome(
         run_id=record.parent,
@@ -90,8 +91,9 @@ def search_cluster(
         repeated=repeated.trials,
         top=tuple(top),
         judged=judged,
-        winner=pick_winner(judged),
-        interrupted=searched.interrupted or repeated.interrupted,
+        # with repeats missing the ranking may still turn
+        winner=None if interrupted else pick_winner(judged),
+        interrupted=interrupted,
         time=TimeUse(
             wall=time.perf_counter() - began,
             training=sum(trial.result.seconds_training for trial in new),

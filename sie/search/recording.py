@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter, deque
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,24 +15,21 @@ import numpy as np
 
 from sie.errors import InputError, TrackingError
 from sie.files import write_text
+from sie.search.parent import open_parent
 from sie.search.plan import SearchPlan
 from sie.search.record import (
     EndedTrial,
-    Phase,
     SearchOutcome,
     TrialTask,
     trial_from_plain,
     trial_to_plain,
 )
-from sie.search.selection import OBJECTIVE, RepeatedConfig, best_window, result_objective
+from sie.search.selection import OBJECTIVE, RepeatedConfig, best_window
 from sie.tracking.environment import environment_tags
-from sie.tracking.queries import StoredRun, children, read_result, search
 from sie.tracking.recorder import Recorder
 from sie.training.record import TrialStatus
 
 log = logging.getLogger(__name__)
-
-PARENT_PHASE = "cluster-search"
 
 
 class SearchRecord:
@@ -49,8 +45,8 @@ class SearchRecord:
         What the user calls the search.
     fresh : bool
         Start anew even where an unfinished search of the same plan and name is recorded.
-    rescue_folder : Path
-        Where trials wait that a store did not take in an earlier start.
+    folder : Path
+        Where locks are, and trials that a store did not take in an earlier start.
 
     Attributes
     ----------
@@ -65,12 +61,11 @@ class SearchRecord:
         recorder: Recorder,
         plan: SearchPlan,
         name: str,
-        rescue_folder: Path,
+        folder: Path,
         fresh: bool = False,
     ) -> None:
         self._recorder = recorder
         self._plan = plan
-        self._runs: dict[str, str] = {}
         self._waiting: deque[EndedTrial] = deque()
         self._marks = {
             "dataset_hash": plan.dataset_hash,
@@ -82,44 +77,11 @@ class SearchRecord:
             "cluster": plan.cluster,
             **environment_tags(),
         }
-        self.past: dict[str, EndedTrial] = {}
-        self.parent = self._open_parent(name, fresh)
-        self._take_up_rescued(rescue_folder)
-
-    def _open_parent(self, name: str, fresh: bool) -> str:
-        recorder, plan = self._recorder, self._plan
-        earlier = search(
-            recorder.store,
-            [recorder.experiment_id],
-            f"tags.plan_hash = '{plan.hash}' and tags.phase = '{PARENT_PHASE}' "
-            f"and tags.search_name = '{name}'",
-        )
-        open_ones = [run for run in earlier if run.status != "FINISHED"]
-        if open_ones and not fresh:
-            self._take_up(open_ones[0])
-            return open_ones[0].run_id
-        number = len(earlier) + 1
-        suffix = f"-{number}" if number > 1 else ""
-        return recorder.open_run(
-            f"{plan.hash}/{name}/{number}",
-            f"cluster-{plan.cluster}/{name}{suffix}",
-            {"phase": PARENT_PHASE, "search_name": name, "seed": plan.seed, **self._marks},
-            _flat(plan.as_dict()),
-        )
-
-    def _take_up(self, parent: StoredRun) -> None:
-        store = self._recorder.store
-        self._recorder.reopen_run(parent.run_id)
-        for run in children(store, self._recorder.experiment_id, parent.run_id):
-            # an unfinished trial is trained again, but into the run that it already has
-            self._runs[run.key] = run.run_id
-            if run.ended in (None, TrialStatus.INTERRUPTED):
-                continue
-            result = read_result(store, run)
-            phase, number = Phase(run.tags["phase"]), int(run.tags["trial_number"])
-            task = TrialTask(run.key, phase, number, run.config, run.seed)
-            objective = result_objective(result, self._plan.rule)
-            self.past[run.key] = EndedTrial(task, result, objective)
+        self._opened = open_parent(recorder, plan, name, self._marks, folder, fresh)
+        self.parent = self._opened.run_id
+        self._runs = dict(self._opened.runs)
+        self.past = dict(self._opened.past)
+        self._take_up_rescued(folder)
 
     def trial_started(self, task: TrialTask) -> None:
         """Open the trial's run."""
@@ -178,14 +140,6 @@ class SearchRecord:
                 self.past[ended.task.key] = ended
         path.unlink()
 
-    def document(self, files: Mapping[str, Mapping[str, Any] | str]) -> None:
-        """Keep plain values (.json) and text as artifacts of the parent."""
-        for name, content in files.items():
-            if isinstance(content, str):
-                self._recorder.save_text(self.parent, content, name)
-            else:
-                self._recorder.save_json(self.parent, content, name)
-
     def close(self, outcome: SearchOutcome, positive_fraction: float) -> None:
         """Write the result of the search and end the parent.
 
@@ -217,10 +171,12 @@ class SearchRecord:
         self._recorder.log(self.parent, metrics=metrics)
         status = TrialStatus.INTERRUPTED if outcome.interrupted else TrialStatus.COMPLETED
         self._recorder.close_run(self.parent, status)
+        self._opened.release()
 
     def abort(self, status: TrialStatus, reason: str) -> None:
         """End the parent of a search that could not go on."""
         self._recorder.close_run(self.parent, status, reason)
+        self._opened.release()
 
     def _run(self, task: TrialTask) -> str:
         if task.key not in self._runs:
@@ -270,14 +226,3 @@ def winner_record(item: RepeatedConfig) -> dict[str, Any]:
         "n_diverged": item.n_diverged,
         "n_failed": item.n_failed,
     }
-
-
-def _flat(plan: Mapping[str, Any]) -> dict[str, Any]:
-    """Return nested plain values with dotted names, as MLflow's parameters."""
-    flat: dict[str, Any] = {}
-    for key, value in plan.items():
-        if isinstance(value, Mapping):
-            flat |= {f"{key}.{inner}": content for inner, content in value.items()}
-        else:
-            flat[key] = value
-    return flat

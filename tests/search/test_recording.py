@@ -24,13 +24,17 @@ def recorder(tmp_path_factory):
     return Recorder(open_store(None, tmp_path_factory.mktemp("mlruns")), "loco/test/CAMN-V1")
 
 
+def name_of(request):
+    return request.node.name.partition("[")[0][-60:]
+
+
 @pytest.fixture
 def record(recorder, tmp_path, request):
-    return SearchRecord(recorder, make_plan(), request.node.name, tmp_path)
+    return SearchRecord(recorder, make_plan(), name_of(request), tmp_path)
 
 
 def again(recorder, tmp_path, request, **options):
-    return SearchRecord(recorder, make_plan(), request.node.name, tmp_path, **options)
+    return SearchRecord(recorder, make_plan(), name_of(request), tmp_path, **options)
 
 
 def play(record, *trials):
@@ -101,6 +105,7 @@ def test_trials_that_no_store_takes_wait_in_a_file(
             record.flush()
         kept = record.rescue(tmp_path)
     assert kept.is_file()
+    record.abort(TrialStatus.FAILED, "x")
     second = again(recorder, tmp_path, request)
     assert equal(second.past["trial-0000"], ended)
     assert not kept.exists()
@@ -111,15 +116,40 @@ def test_trials_that_no_store_takes_wait_in_a_file(
 def test_a_damaged_file_is_one_line(record, recorder, tmp_path, request):
     record._waiting.append(make_ended(0, 0.5))
     kept = record.rescue(tmp_path)
+    record.abort(TrialStatus.FAILED, "x")
     kept.write_text(kept.read_text()[:100])
     with pytest.raises(InputError, match="is damaged; remove it"):
         again(recorder, tmp_path, request)
+
+
+def test_a_search_under_way_in_this_or_another_process_is_left_alone(
+    record, recorder, tmp_path, request
+):
+    play(record, make_ended(0, 0.5))
+    other = again(recorder, tmp_path, request)
+    assert other.parent != record.parent
+    assert not other.past
+
+
+def test_a_search_of_other_code_is_not_gone_on_with(
+    record, recorder, tmp_path, request, monkeypatch
+):
+    record.close(outcome(record, interrupted=True), 0.4)
+    monkeypatch.setattr("sie.tracking.environment.code_hash", lambda: "0" * 12)
+    assert again(recorder, tmp_path, request).parent != record.parent
+
+
+@pytest.mark.parametrize("name", ["it's", "", "a/b", "x" * 81])
+def test_names_that_filters_cannot_take_are_refused(recorder, tmp_path, name):
+    with pytest.raises(InputError, match="--name"):
+        SearchRecord(recorder, make_plan(), name, tmp_path)
 
 
 def test_curves_come_back_exactly(record, recorder, tmp_path, request):
     rng = np.random.default_rng(0)
     exact = EndedTrial(make_ended(0, 0.5).task, make_result(rng.random(60)), 0.5)
     play(record, exact)
+    record.close(outcome(record, interrupted=True), 0.4)
     curves = again(recorder, tmp_path, request).past["trial-0000"].result.curves
     np.testing.assert_array_equal(curves["val_auc_pr"], exact.result.curves["val_auc_pr"])
 

@@ -6,9 +6,10 @@ The top of the flow: puts rooms together and shows what they return; decides not
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from sie.splits.left_out import loco_split, usable_clusters
 from sie.splits.record import Split
 from sie.structures.representations import Representation
 from sie.tracking.recorder import Recorder
-from sie.tracking.store import open_store
+from sie.tracking.store import installed_program, open_store
 from sie.training.record import TrialStatus
 
 
@@ -59,6 +60,7 @@ class LocoOptions:
     address: str | None = None
     fresh: bool = False
     dry_run: bool = False
+    search_space: str | None = None
     tracking_uri: str | None = None
     name: str = "search"
 
@@ -67,6 +69,20 @@ class LocoOptions:
         """Pick the options out of parsed arguments."""
         known = {k: v for k, v in values.items() if k in cls.__dataclass_fields__}
         return cls(**known, **more)
+
+    def command(self, cluster: str) -> str:
+        """Return the command line of the same search for another choice of clusters."""
+        parts = [installed_program("python"), "experiments/loco_search.py", "--cluster", cluster]
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if (
+                item.name in ("space", "record_folder", "cluster", "fresh", "dry_run")
+                or value == item.default
+            ):
+                continue
+            option = f"--{item.name.replace('_', '-')}"
+            parts += [option] if value is True else [option, shlex.quote(str(value))]
+        return " ".join(parts)
 
     @property
     def budget(self) -> Budget:
@@ -161,7 +177,8 @@ def search_clusters(options: LocoOptions, console: Console) -> bool:
     finally:
         stop_ray()
     command = store.ui_command(options.record_folder)
-    print_next(prepared.problem.experiment, command, outcome, console)
+    next_command = options.command("all")
+    print_next(prepared.problem.experiment, command, next_command, outcome, console)
     return outcome.interrupted
 
 

@@ -89,7 +89,7 @@ def print_outcome(plan: SearchPlan, outcome: SearchOutcome, floor: float, consol
     if (winner := outcome.winner) is not None:
         lines = [
             f"winner of cluster {plan.cluster}: AUC-PR {mean_sd(winner)} over "
-            f"{len(winner.values)} repeats at epoch {winner.window.centre:g} "
+            f"{len(winner.values)} repeat{'s' * (len(winner.values) != 1)} at epoch {winner.window.centre:g} "
             f"({describe_config(winner.config)})",
             f"a constant prediction scores {floor:.3f}; the winner's score is optimistic, because "
             "the cluster itself chose configuration and epoch",
@@ -111,7 +111,9 @@ def _no_winner(plan: SearchPlan, outcome: SearchOutcome) -> str:
     return "no repeat gave a score; see the reasons of its runs in MLflow"
 
 
-def print_next(experiment: str, ui_command: str, outcome: SearchOutcome, console: Console) -> None:
+def print_next(
+    experiment: str, ui_command: str, next_command: str, outcome: SearchOutcome, console: Console
+) -> None:
     """Print where the results are and what to run next."""
     lines = [
         f"results: MLflow experiment {experiment}, run {outcome.run_id}",
@@ -120,7 +122,7 @@ def print_next(experiment: str, ui_command: str, outcome: SearchOutcome, console
     if outcome.interrupted:
         lines.append("stopped; what had ended is recorded: the same command goes on from there")
     elif outcome.winner is not None:
-        lines.append("next: search the other clusters too, with --cluster all")
+        lines.append(f"next, the other clusters: {next_command}")
     print_lines(console, lines)
 
 

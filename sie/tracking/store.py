@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
+import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -73,7 +76,8 @@ class Store:
         uri = self.uri if self.artifacts is None else f"sqlite:///{_shown(folder)}/mlflow.db"
         # one worker and no job runner: half a gigabyte instead of two
         light = "MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false"
-        return f"{light} mlflow ui --workers 1 --backend-store-uri {uri}"
+        program = installed_program("mlflow")
+        return f"{light} {program} ui --workers 1 --backend-store-uri {shlex.quote(uri)}"
 
 
 def open_store(uri: str | None, folder: Path) -> Store:
@@ -164,8 +168,18 @@ def _without_secret(uri: str) -> str:
     return uri.replace(f":{parts.password}@", ":***@") if parts.password else uri
 
 
-def _shown(folder: Path) -> str:
+def installed_program(name: str) -> str:
+    """Return how a program of this environment is called from here, whatever is on the path."""
+    own = Path(sys.executable).with_name(name)
+    on_path = shutil.which(name)
+    if not own.exists() or (on_path is not None and Path(on_path).samefile(own)):
+        return name
+    return shlex.quote(_shown(own))
+
+
+def _shown(path: Path) -> str:
+    # not resolved: a program of a virtual environment may be a link out of it
     try:
-        return str(folder.resolve().relative_to(Path.cwd()))
+        return str(path.absolute().relative_to(Path.cwd()))
     except ValueError:
-        return str(folder.resolve())
+        return str(path.absolute())

@@ -1,6 +1,8 @@
 """The main job for real: Ray, TensorFlow, MLflow on SQLite, the embedded starter set."""
 
 import json
+import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -37,8 +39,14 @@ def record(finished, terminal):
 def test_it_says_what_it_found_and_what_to_do_next(finished):
     assert "winner of cluster 0: AUC-PR" in finished.out
     assert "mlflow ui --workers 1 --backend-store-uri sqlite:///mlruns/mlflow.db" in finished.out
-    assert "next: " in finished.out
+    assert "experiments/loco_search.py --cluster all" in finished.out
+    assert "--trials 4 --top 2 --repeats 2 --max-epochs 12" in finished.out
     assert finished.err == ""
+
+
+def test_the_command_that_shows_the_record_can_be_called(finished, terminal):
+    command = re.search(r"look at them: \S+ (\S+) ui", finished.out)[1]
+    assert (terminal.folder / command).is_file() or shutil.which(command)
 
 
 def test_every_trial_and_repeat_has_one_run_with_full_curves(record):

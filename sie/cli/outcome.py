@@ -87,9 +87,10 @@ def print_outcome(plan: SearchPlan, outcome: SearchOutcome, floor: float, consol
     if outcome.judged:
         console.print(repeats_table(outcome.judged, searched))
     if (winner := outcome.winner) is not None:
+        n = len(winner.values)
         lines = [
             f"winner of cluster {plan.cluster}: AUC-PR {mean_sd(winner)} over "
-            f"{len(winner.values)} repeat{'s' * (len(winner.values) != 1)} at epoch {winner.window.centre:g} "
+            f"{n} repeat{'s' * (n != 1)} at epoch {winner.window.centre:g} "
             f"({describe_config(winner.config)})",
             f"a constant prediction scores {floor:.3f}; the winner's score is optimistic, because "
             "the cluster itself chose configuration and epoch",

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from sie.features.record import OrbitFeatures
-from sie.training.record import TrialConfig
+from sie.models.config import TrialConfig
 from sie.training.threads import limit_threads
 
 SHAPES = ((2, 32, 32), (3, 128, 64), (4, 256, 128))

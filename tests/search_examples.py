@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from sie.models.config import TrialConfig
 from sie.search.plan import Budget, Mode, SearchPlan
 from sie.search.record import EndedTrial, Phase, TrialTask
 from sie.search.space import parse_space
-from sie.training.record import METRICS, TrialConfig, TrialResult, TrialStatus
+from sie.training.record import METRICS, TrialResult, TrialStatus
 
 SPACE = parse_space(
     {

@@ -12,9 +12,9 @@ import numpy as np
 import tensorflow as tf
 
 from sie.errors import InputError
+from sie.models.config import TrialConfig
 from sie.models.initial import glorot_uniform
 from sie.models.set2set import WeightedSet2Set, initial_readout
-from sie.training.record import TrialConfig
 
 _HYPERPARAMETERS = ("dropout_phi", "dropout_rho", "l2_phi", "l2_rho")
 

@@ -23,8 +23,9 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from sie.models.config import TrialConfig
 from sie.search.selection import RepeatedConfig
-from sie.training.record import TrialConfig, TrialStatus
+from sie.training.record import TrialStatus
 
 if TYPE_CHECKING:
     from sie.search.plan import SearchPlan

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sie.models.config import TrialConfig
 from sie.search.plan import Budget
 from sie.search.space import SearchSpace
-from sie.training.record import TrialConfig
 
 EFFICIENCY = 0.35
 """Share of a plain matrix product's speed that an epoch reaches (benchmarks/epochs.py)."""

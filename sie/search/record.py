@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from sie.models.config import TrialConfig
 from sie.search.selection import RankedTrial, RepeatedConfig
-from sie.training.record import TrialConfig, TrialResult, TrialStatus
+from sie.training.record import TrialResult, TrialStatus
 
 
 class Phase(StrEnum):

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from sie.training.record import METRICS, TrialConfig, TrialResult, TrialStatus
+from sie.models.config import TrialConfig
+from sie.training.record import METRICS, TrialResult, TrialStatus
 
 OBJECTIVE = "val_auc_pr"
 """The curve that everything is ranked by."""

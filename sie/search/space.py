@@ -18,7 +18,7 @@ import yaml
 
 from sie.errors import InputError
 from sie.hashing import content_hash
-from sie.training.record import TrialConfig
+from sie.models.config import TrialConfig
 
 FORMAT = 1
 KINDS = {

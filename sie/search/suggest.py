@@ -22,11 +22,12 @@ from typing import Any
 from ray.tune.search import Searcher
 from ray.tune.search.hyperopt import HyperOptSearch
 
+from sie.models.config import TrialConfig
 from sie.search.plan import REPEATABLE_BATCH, Mode, SearchPlan
 from sie.search.record import EndedTrial, Phase, TrialTask
 from sie.search.seeds import derive_seed
 from sie.search.selection import PENALTY
-from sie.training.record import TrialConfig, TrialStatus
+from sie.training.record import TrialStatus
 
 METRIC = "objective"
 SILENT = (TrialStatus.TIMED_OUT, TrialStatus.INTERRUPTED)

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sie.errors import InputError
+from sie.models.config import TrialConfig
 from sie.tracking.recorder import KEY_TAG
 from sie.tracking.store import Store, tracking_errors
-from sie.training.record import METRICS, TrialConfig, TrialResult, TrialStatus
+from sie.training.record import METRICS, TrialResult, TrialStatus
 
 if TYPE_CHECKING:
     from mlflow.entities import Run

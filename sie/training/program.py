@@ -14,9 +14,9 @@ import tensorflow as tf
 
 from sie.features.record import OrbitFeatures
 from sie.models.atomsets import AtomSets, initial_weights
+from sie.models.config import TrialConfig
 from sie.training.batches import Batches, make_batches
 from sie.training.optimiser import Optimiser
-from sie.training.record import TrialConfig
 
 PREDICTION_BATCH = 512
 """Structures that are predicted at once: bounds the memory of a large validation set."""

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sie.features.record import OrbitFeatures
+from sie.models.config import TrialConfig
 from sie.splits.record import Split
 from sie.training.early_stopping import EarlyStopping
 from sie.training.ending import Ending, judge, one_line
-from sie.training.record import TrialConfig, TrialResult, TrialStatus
+from sie.training.record import TrialResult, TrialStatus
 
 if TYPE_CHECKING:
     from sie.training.program import ProgramCache

@@ -14,12 +14,13 @@ import tensorflow as tf
 
 from sie.errors import InputError
 from sie.features.record import OrbitFeatures
+from sie.models.config import TrialConfig
 from sie.models.weights import WeightFile, save_weights
 from sie.training.batches import n_batches
 from sie.training.ending import Ending
 from sie.training.metrics import binary_log_loss, binary_metrics
 from sie.training.program import Program, ProgramCache, ResidentFeatures, sigmoid
-from sie.training.record import METRICS, TrialConfig, TrialResult
+from sie.training.record import METRICS, TrialResult
 
 
 class Trainer:

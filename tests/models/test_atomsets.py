@@ -4,8 +4,8 @@ import tensorflow as tf
 
 from sie.errors import InputError
 from sie.models.atomsets import build_atomsets, initial_weights
+from sie.models.config import TrialConfig
 from sie.models.set2set import to_maml
-from sie.training.record import TrialConfig
 
 D = 4
 CONFIG = TrialConfig(

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from sie.errors import InputError
+from sie.models.config import TrialConfig
 from sie.models.weights import FORMAT, WeightFile, load_weights, save_weights
-from sie.training.record import TrialConfig
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import pytest
 from rich.console import Console
 from search_examples import make_ended, make_plan, make_result
 
+from sie.models.config import TrialConfig
 from sie.reporting.console import (
     LiveProgress,
     duration,
@@ -15,7 +16,6 @@ from sie.reporting.console import (
 )
 from sie.search.record import TimeUse
 from sie.search.selection import SelectionRule, judge_repeats
-from sie.training.record import TrialConfig
 
 
 def shown(item, width=100):

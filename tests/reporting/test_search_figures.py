@@ -3,11 +3,12 @@ import numpy as np
 import pytest
 from search_examples import make_ended, make_result
 
+from sie.models.config import TrialConfig
 from sie.reporting import search_figures as figures
 from sie.reporting.style import CYCLE, STATUS_COLOURS
 from sie.search.selection import SelectionRule, judge_repeats
 from sie.splits.record import Clustering
-from sie.training.record import TrialConfig, TrialStatus
+from sie.training.record import TrialStatus
 
 RULE = SelectionRule(10, 5)
 

@@ -3,9 +3,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from sie.models.config import TrialConfig
 from sie.search.estimate import Sizes, epoch_flops, estimate_seconds, expected_epochs, machine_flops
 from sie.search.plan import Budget
-from sie.training.record import TrialConfig
 
 SIZES = Sizes(n_train=250, n_validation=40, rows_per_structure=7.0, dimension=32)
 

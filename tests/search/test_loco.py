@@ -1,10 +1,11 @@
 import numpy as np
 from search_examples import make_plan, make_result
 
+from sie.models.config import TrialConfig
 from sie.search.loco import judge, repeat_tasks
 from sie.search.record import EndedTrial, Phase
 from sie.search.selection import RankedTrial, SelectionRule
-from sie.training.record import TrialConfig, TrialStatus
+from sie.training.record import TrialStatus
 
 TOP = [RankedTrial(TrialConfig(n_layers=n), 0.5, (n,)) for n in (2, 3)]
 RULE = SelectionRule(2, 1)

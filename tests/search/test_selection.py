@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from search_examples import make_result
 
+from sie.models.config import TrialConfig
 from sie.search.selection import (
     PENALTY,
     SelectionRule,
@@ -18,7 +19,7 @@ from sie.search.selection import (
     rolling_mean,
     top_configurations,
 )
-from sie.training.record import TrialConfig, TrialStatus
+from sie.training.record import TrialStatus
 
 curves = st.lists(st.floats(0, 1), min_size=1, max_size=80).map(np.array)
 rules = st.builds(SelectionRule, st.integers(1, 12), st.integers(1, 40))

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sie.errors import InputError
+from sie.models.config import TrialConfig
 from sie.search.space import KINDS, parse_space, read_space, space_path
-from sie.training.record import TrialConfig
 
 FOLDER = Path(__file__).resolve().parents[2] / "search_spaces"
 

@@ -11,12 +11,13 @@ from search_examples import make_plan
 
 from sie.errors import SearchAborted, SieError
 from sie.features.record import OrbitFeatures
+from sie.models.config import TrialConfig
 from sie.search.loco import repeat_tasks
 from sie.search.selection import RankedTrial
 from sie.search.tuning import run_search, run_tasks, start_ray, stop_ray
 from sie.search.worker import TrainingJob
 from sie.splits.record import Split
-from sie.training.record import TrialConfig, TrialStatus
+from sie.training.record import TrialStatus
 from sie.training.run import train
 
 SMALL = TrialConfig(n_layers=1, n_neurons=4, readout_width=8, batch_size=16)

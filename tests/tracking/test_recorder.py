@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from sie.errors import InputError, TrackingError
+from sie.models.config import TrialConfig
 from sie.tracking.queries import children, get_run, read_result
 from sie.tracking.recorder import BATCH, Recorder
 from sie.tracking.store import Store, open_store
-from sie.training.record import METRICS, TrialConfig, TrialStatus
+from sie.training.record import METRICS, TrialStatus
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from sie.features.record import OrbitFeatures
+from sie.models.config import TrialConfig
 from sie.splits.record import Split
-from sie.training.record import TrialConfig
 
 
 def make_features(n: int, dimension: int = 4, seed: int = 0) -> OrbitFeatures:

@@ -7,8 +7,9 @@ import pytest
 
 from sie.errors import InputError
 from sie.features.record import OrbitFeatures
+from sie.models.config import TrialConfig
 from sie.models.weights import load_weights
-from sie.training.record import METRICS, TrialConfig
+from sie.training.record import METRICS
 from sie.training.trainer import Trainer
 
 
@@ -151,7 +152,7 @@ REPEAT = """
 import numpy as np
 from sie.features.record import OrbitFeatures
 from sie.hashing import content_hash
-from sie.training.record import TrialConfig
+from sie.models.config import TrialConfig
 from sie.training.threads import limit_threads
 limit_threads(1)
 from sie.training.trainer import Trainer

@@ -14,18 +14,18 @@ REPRESENTATIONS = ("CAMN", "CAN", "CAMNS", "CANS")
 
 def positive(text: str) -> int:
     """Parse a whole number from 1."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be 1 or more, got {text}")
-    return value
+    return _whole(text, 1)
 
 
 def not_negative(text: str) -> int:
     """Parse a whole number from 0."""
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"must be 0 or more, got {text}")
-    return value
+    return _whole(text, 0)
+
+
+def _whole(text: str, least: int) -> int:
+    if not text.isdecimal() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"must be a whole number, {least} or more, got {text}")
+    return int(text)
 
 
 def level(text: str) -> int:

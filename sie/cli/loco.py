@@ -113,7 +113,8 @@ def prepare(options: LocoOptions, console: Console) -> Prepared:
         *prepared.problem.report.lines(),
         f"test set: {len(held.test)} of {len(database)} entries kept away ({held.hash}); "
         f"{prepared.test_leakage.line()}",
-        f"clusters (entries/positives): {usable}" + (f"; of one class: {single}" if single else ""),
+        f"clusters (entries/positives): {usable or 'none of both classes'}"
+        + (f"; of one class: {single}" if single else ""),
     ]
     print_lines(console, lines)
     return prepared
@@ -176,7 +177,7 @@ def search_clusters(options: LocoOptions, console: Console) -> bool:
                 break
     finally:
         stop_ray()
-    command = store.ui_command(options.record_folder)
+    command = store.ui_command()
     next_command = options.command("all")
     print_next(prepared.problem.experiment, command, next_command, outcome, console)
     return outcome.interrupted

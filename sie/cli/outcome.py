@@ -5,7 +5,9 @@ Shows results and decides nothing; the command itself is in `sie.cli.loco`.
 
 from __future__ import annotations
 
+import math
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,7 @@ from sie.reporting.console import describe_config, mean_sd, repeats_table, time_
 from sie.search.plan import SearchPlan
 from sie.search.problem import LearningProblem
 from sie.search.record import SearchOutcome
+from sie.search.selection import RepeatedConfig
 from sie.splits.archive import save_hold_out, save_splits
 from sie.splits.leakage import LeakageReport
 from sie.splits.record import HoldOut, Split
@@ -95,18 +98,30 @@ def print_outcome(plan: SearchPlan, outcome: SearchOutcome, floor: float, consol
             f"a constant prediction scores {floor:.3f}; the winner's score is optimistic, because "
             "the cluster itself chose configuration and epoch",
         ]
+        if weak := _weakness(winner, floor):
+            lines.append(f"beware: {weak}; search longer, or other ranges, before relying on it")
         print_lines(console, lines)
     elif not outcome.interrupted:
         print_lines(console, [f"no winner for cluster {plan.cluster}: {_no_winner(plan, outcome)}"])
     print_lines(console, [time_line(outcome.time)])
 
 
+def _weakness(winner: RepeatedConfig, floor: float) -> str:
+    """Return why a winner may be no better than chance, or nothing."""
+    weak = []
+    if winner.mean - floor < (winner.sd if math.isfinite(winner.sd) else 0.0):
+        weak.append("within one standard deviation of a constant prediction")
+    if winner.scores.get("val_mcc") == 0:
+        weak.append("MCC 0, so one class is predicted for everything")
+    return "; ".join(weak)
+
+
 def _no_winner(plan: SearchPlan, outcome: SearchOutcome) -> str:
     if not outcome.top:
         needed = plan.rule.first_full_window()
-        return (
-            f"no trial reached epoch {needed} with a score; raise --max-epochs or the rates' range"
-        )
+        ends = Counter(trial.result.status for trial in outcome.searched)
+        counted = ", ".join(f"{count} {status}" for status, count in ends.items())
+        return f"no trial scored up to epoch {needed} ({counted}); see the reasons in MLflow"
     if not plan.budget.n_repeats:
         return "no repeats were asked for (--top, --repeats)"
     return "no repeat gave a score; see the reasons of its runs in MLflow"

@@ -14,14 +14,16 @@ from rich.console import Console
 
 from sie.cli.loco import LocoOptions, prepare
 from sie.errors import InputError
+from sie.search.parent import AGAIN
 from sie.search.plan import Budget
 from sie.search.record import Phase
-from sie.search.selection import OBJECTIVE, SelectionRule, result_objective
+from sie.search.selection import SelectionRule, result_objective
 from sie.splits.left_out import loco_split
 from sie.tracking.queries import StoredRun, get_run, read_result
 from sie.tracking.recorder import Recorder
 from sie.tracking.store import open_store
 from sie.training.early_stopping import EarlyStopping
+from sie.training.record import METRICS, TrialResult, TrialStatus
 
 HASHES = ("dataset_hash", "features_hash", "split_hash", "hold_out_hash")
 
@@ -38,8 +40,11 @@ def rerun_trial(run_id: str, options: LocoOptions, console: Console) -> bool:
     """
     store = open_store(options.tracking_uri, options.record_folder)
     run = get_run(store, run_id)
-    if run.tags.get("phase") not in (Phase.SEARCH, Phase.REPEAT) or run.ended is None:
-        raise InputError(f"run {run_id} is not an ended trial; copy the id of a trial or a repeat")
+    if run.tags.get("phase") not in (Phase.SEARCH, Phase.REPEAT) or run.ended in AGAIN:
+        raise InputError(
+            f"run {run_id} is no trial with curves to compare with (it is "
+            f"{run.ended or run.tags.get('phase', 'not of sie')}); copy the id of an ended trial"
+        )
     parent = get_run(store, run.tags["mlflow.parentRunId"])
     options = dataclasses.replace(
         options,
@@ -61,6 +66,8 @@ def rerun_trial(run_id: str, options: LocoOptions, console: Console) -> bool:
             "--dataset, --data-dir, --clusters as then"
         )
     recorded = read_result(store, run)
+    # the epoch in which a trial diverged is not on its curves
+    n_epochs = recorded.n_epochs + (recorded.status is TrialStatus.DIVERGED)
     budget, rule = _settings(parent)
     with console.status(f"training {run.name} again for {recorded.n_epochs} epochs"):
         from sie.training.run import train
@@ -74,7 +81,7 @@ def rerun_trial(run_id: str, options: LocoOptions, console: Console) -> bool:
             split,
             run.config,
             run.seed,
-            recorded.n_epochs,
+            n_epochs,
             stopping,
         )
     recorder = Recorder(store, problem.experiment)
@@ -85,15 +92,23 @@ def rerun_trial(run_id: str, options: LocoOptions, console: Console) -> bool:
     )
     metrics = {"objective": result_objective(again, rule)}
     recorder.close_run(new, again.status, again.reason, again.curves, metrics)
-    before, after = recorded.curves[OBJECTIVE], again.curves[OBJECTIVE]
-    equal = bool(np.array_equal(before, after, equal_nan=True))
+    equal = _equal(recorded, again)
     console.print(
         f"{run.name}: recorded {result_objective(recorded, rule):.6f}, again "
-        f"{result_objective(again, rule):.6f}; the {len(before)} epochs of {OBJECTIVE} are "
+        f"{result_objective(again, rule):.6f}; the curves of {recorded.n_epochs} epochs are "
         + ("equal bit for bit" if equal else "not equal"),
         highlight=False,
     )
     return equal
+
+
+def _equal(one: TrialResult, two: TrialResult) -> bool:
+    """Whether all curves are equal bit for bit; no curve on either side is equal, too."""
+    nothing = np.empty(0)
+    return one.n_epochs == two.n_epochs and all(
+        np.array_equal(one.curves.get(name, nothing), two.curves.get(name, nothing), equal_nan=True)
+        for name in METRICS
+    )
 
 
 def _settings(parent: StoredRun) -> tuple[Budget, SelectionRule]:

@@ -159,14 +159,14 @@ class LiveProgress:
         self._update()
 
     def trial_reported(self, task: TrialTask, epoch: int, objective: float) -> None:
-        """Keep the best objective."""
-        self._best = max(self._best, objective)
-        self._update()
+        """Nothing: an objective counts when its trial has ended."""
 
     def trial_ended(self, ended: EndedTrial) -> None:
         """Count it as done."""
         self._running -= 1
         self._done += 1
+        if ended.result.status.counts:
+            self._best = max(self._best, ended.objective)
         self._stopped += ended.result.status is TrialStatus.STOPPED_BY_SCHEDULER
         self._update(advance=1)
         every = max(self._total // 10, 1)

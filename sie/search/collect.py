@@ -5,6 +5,7 @@ The only module that reads Ray's results; what observers do with them lives with
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -37,7 +38,8 @@ class FailureGuard(Stopper):
     """Ends a search whose trials fail: the first five alike, or over 30 % of ten and more.
 
     Trials that diverge count among the first five, where they point at the data, but not among
-    the 30 %: a space may hold rates that are too high.
+    the 30 %: a space may hold rates that are too high. Reasons are alike that differ in numbers
+    only, such as the epoch.
     """
 
     ALIKE = 5
@@ -51,10 +53,10 @@ class FailureGuard(Stopper):
     def count(self, result: TrialResult) -> None:
         """Take note of an ended trial."""
         self._ends.append((result.status, result.reason))
-        first = self._ends[: self.ALIKE]
+        first = [(status, re.sub(r"\d+", "#", why)) for status, why in self._ends[: self.ALIKE]]
         bad = (TrialStatus.FAILED, TrialStatus.DIVERGED)
         if len(first) == self.ALIKE and len(set(first)) == 1 and first[0][0] in bad:
-            self.message = f"the first {self.ALIKE} trials all {first[0][0]}: {first[0][1]}"
+            self.message = f"the first {self.ALIKE} trials all {first[0][0]}: {self._ends[0][1]}"
         failed = [reason for status, reason in self._ends if status is TrialStatus.FAILED]
         if len(self._ends) >= self.AT_LEAST and len(failed) > self.SHARE * len(self._ends):
             reason, times = Counter(failed).most_common(1)[0]

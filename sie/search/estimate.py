@@ -114,6 +114,6 @@ def estimate_seconds(
         ]
     )
     trained = budget.trials * expected_epochs(budget) + budget.n_repeats * budget.max_epochs
-    shapes = len({(c.n_layers, c.n_neurons, c.batch_size, c.readout_width) for c in sample})
+    shapes = len({(c.n_layers, c.n_neurons, c.readout_width) for c in sample})
     tracing = TRACE_SECONDS * min(shapes, budget.trials)
     return START_SECONDS + tracing + float(epoch) * trained / max(workers, 1)

@@ -134,11 +134,12 @@ def _search(
     plan: SearchPlan, job: TrainingJob, record: SearchRecord, workers: int, progress: Progress
 ) -> PhaseEnd:
     past = [trial for trial in record.past.values() if trial.task.phase is Phase.SEARCH]
+    begun = [task for task in record.unfinished.values() if task.phase is Phase.SEARCH]
     with progress(f"cluster {plan.cluster} search", plan.budget.trials) as observer:
         for trial in past:
             observer.trial_started(trial.task)
             observer.trial_ended(trial)
-        return run_search(plan, job, workers, [record, observer], past)
+        return run_search(plan, job, workers, [record, observer], past, begun)
 
 
 def _repeat(

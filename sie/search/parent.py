@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 
 PARENT_PHASE = "cluster-search"
 
+AGAIN = (None, TrialStatus.INTERRUPTED, TrialStatus.FAILED)
+"""Endings after which a trial is trained again: its configuration had no part in them."""
+
 
 @dataclass(frozen=True)
 class Parent:
@@ -36,17 +39,20 @@ class Parent:
     ----------
     run_id : str
         Its id in MLflow.
-    runs : Mapping[str, str]
-        Ids of the trials' runs that it has already, by key.
     past : Mapping[str, EndedTrial]
-        The ended ones among them.
+        Trials that an earlier start ended, by key.
+    unfinished : Mapping[str, TrialTask]
+        Trials that it had begun, or that failed: to be trained again as they were.
+    runs : Mapping[TrialTask, str]
+        Ids of the runs that both have already.
     lock : FileLock
         Held until the search ends; the system releases it when the process dies.
     """
 
     run_id: str
-    runs: Mapping[str, str]
     past: Mapping[str, EndedTrial]
+    unfinished: Mapping[str, TrialTask]
+    runs: Mapping[TrialTask, str]
     lock: FileLock
 
     def release(self) -> None:
@@ -112,24 +118,27 @@ def open_parent(
     lock = _claim(folder, run_id)
     if lock is None:
         raise RuntimeError(f"the new run {run_id} is claimed already")
-    return Parent(run_id, {}, {}, lock)
+    return Parent(run_id, {}, {}, {}, lock)
 
 
 def _with_past(
     recorder: Recorder, rule: SelectionRule, parent: StoredRun, lock: FileLock
 ) -> Parent:
-    runs, past = {}, {}
+    past: dict[str, EndedTrial] = {}
+    unfinished: dict[str, TrialTask] = {}
+    runs: dict[TrialTask, str] = {}
     for run in children(recorder.store, recorder.experiment_id, parent.run_id):
         if run.tags.get("phase") not in (Phase.SEARCH, Phase.REPEAT):
             continue
-        # an unfinished trial is trained again, but into the run that it already has
-        runs[run.key] = run.run_id
-        if run.ended not in (None, TrialStatus.INTERRUPTED):
+        phase, number = Phase(run.tags["phase"]), int(run.tags["trial_number"])
+        task = TrialTask(run.key, phase, number, run.config, run.seed)
+        runs[task] = run.run_id
+        if run.ended in AGAIN:
+            unfinished[run.key] = task
+        else:
             result = read_result(recorder.store, run)
-            phase, number = Phase(run.tags["phase"]), int(run.tags["trial_number"])
-            task = TrialTask(run.key, phase, number, run.config, run.seed)
             past[run.key] = EndedTrial(task, result, result_objective(result, rule))
-    return Parent(parent.run_id, runs, past, lock)
+    return Parent(parent.run_id, past, unfinished, runs, lock)
 
 
 def _claim(folder: Path, run_id: str) -> FileLock | None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from sie.errors import InputError, TrackingError
 from sie.files import write_text
-from sie.search.parent import open_parent
+from sie.search.parent import AGAIN, open_parent
 from sie.search.plan import SearchPlan
 from sie.search.record import (
     EndedTrial,
@@ -54,6 +54,8 @@ class SearchRecord:
         Id of the parent run.
     past : Mapping[str, EndedTrial]
         Trials that an earlier start of this search ended, by key.
+    unfinished : Mapping[str, TrialTask]
+        Trials that it had begun, by key.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class SearchRecord:
         self.parent = self._opened.run_id
         self._runs = dict(self._opened.runs)
         self.past = dict(self._opened.past)
+        self.unfinished = dict(self._opened.unfinished)
         self._take_up_rescued(folder)
 
     def trial_started(self, task: TrialTask) -> None:
@@ -136,8 +139,9 @@ class SearchRecord:
             raise InputError(f"{path} is damaged; remove it to train its trials again") from error
         for ended in trials:
             self._write(ended)
-            if ended.result.status is not TrialStatus.INTERRUPTED:
+            if ended.result.status not in AGAIN:
                 self.past[ended.task.key] = ended
+                self.unfinished.pop(ended.task.key, None)
         path.unlink()
 
     def close(self, outcome: SearchOutcome, positive_fraction: float) -> None:
@@ -179,7 +183,8 @@ class SearchRecord:
         self._opened.release()
 
     def _run(self, task: TrialTask) -> str:
-        if task.key not in self._runs:
+        # by the whole task: a run must never hold curves of another configuration or seed
+        if task not in self._runs:
             tags = {
                 "phase": task.phase,
                 "seed": task.seed,
@@ -188,21 +193,26 @@ class SearchRecord:
                 "trial_id": f"{self._plan.hash}/{task.key}",
                 **self._marks,
             }
-            self._runs[task.key] = self._recorder.open_run(
+            self._runs[task] = self._recorder.open_run(
                 task.key, task.key, tags, task.config.as_dict(), parent=self.parent
             )
-        return self._runs[task.key]
+        return self._runs[task]
 
     def _write(self, ended: EndedTrial) -> None:
         run_id, result = self._run(ended.task), ended.result
-        best = best_window(result.curves.get(OBJECTIVE, np.empty(0)), self._plan.rule)
+        if result.status in AGAIN:
+            # it is trained again into the same run, where two sets of curves would mix
+            self._recorder.close_run(run_id, result.status, result.reason)
+            return
         metrics = {
-            "objective": ended.objective,
-            "n_epochs": result.n_epochs,
+            "n_epochs": float(result.n_epochs),
             "seconds_training": result.seconds_training,
             "seconds_setup": result.seconds_setup,
             "seconds_per_epoch": result.seconds_training / max(result.n_epochs, 1),
         }
+        if result.status.counts or result.status is TrialStatus.DIVERGED:
+            metrics["objective"] = ended.objective
+        best = best_window(result.curves.get(OBJECTIVE, np.empty(0)), self._plan.rule)
         if best is not None and result.status.counts:
             metrics |= {"best_val_auc_pr": best.mean, "best_epoch": best.centre}
         self._recorder.close_run(run_id, result.status, result.reason, result.curves, metrics)

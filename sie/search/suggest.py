@@ -16,6 +16,7 @@ interrupted, lost     configuration
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -100,23 +101,34 @@ class TpeSearcher(TaskQueue):
     past : sequence of EndedTrial
         Trials that an earlier start of the same plan ended: TPE is told of them, and they are
         not suggested again.
+    unfinished : sequence of TrialTask
+        Trials that it had begun: they come first, as they were drawn. (In repeatable mode all
+        are drawn again, and alike.)
     """
 
     def __init__(
-        self, plan: SearchPlan, max_concurrent: int, past: Sequence[EndedTrial] = ()
+        self,
+        plan: SearchPlan,
+        max_concurrent: int,
+        past: Sequence[EndedTrial] = (),
+        unfinished: Sequence[TrialTask] = (),
     ) -> None:
         super().__init__((), max_concurrent)
         self._plan = plan
         self._past = {trial.task.number: trial for trial in past}
+        begun = sorted(unfinished, key=lambda task: task.number)
+        self._begun = deque(begun if plan.mode is Mode.FAST else [])
+        self._taken = {task.number for task in self._begun}
         self._numbers: dict[str, int] = {}
         self._next = 0
         self._ended: dict[int, tuple[str, float | None]] = {}
         names = [parameter.name for parameter in plan.space.parameters]
         replayed = sorted(self._past) if plan.mode is Mode.FAST else []
-        points = [
-            {name: self._past[number].task.config.as_dict()[name] for name in names}
-            for number in replayed
-        ]
+        if plan.mode is Mode.FAST:
+            self._taken |= set(replayed)
+        configs = [self._past[number].task.config for number in replayed]
+        configs += [task.config for task in self._begun]
+        points = [{name: config.as_dict()[name] for name in names} for config in configs]
         # a search that goes on must not draw its first random configurations a second time
         labels = ("tpe", len(points)) if points else ("tpe",)
         self._tpe = HyperOptSearch(
@@ -133,8 +145,16 @@ class TpeSearcher(TaskQueue):
 
     def suggest(self, trial_id: str) -> dict[str, Any] | None:
         """Return the next task, None while the limit or a batch bars it, or FINISHED."""
+        if self._begun:
+            if len(self._live) >= self._limit:
+                return None
+            begun = self._begun.popleft()
+            self._tpe.suggest(trial_id)  # TPE has its configuration as the next point
+            self._numbers[trial_id] = begun.number
+            self._live.add(trial_id)
+            return {"task": begun}
         while True:
-            self._skip_replayed()
+            self._skip_taken()
             number = self._next
             if number >= self._plan.budget.trials:
                 return Searcher.FINISHED
@@ -160,8 +180,8 @@ class TpeSearcher(TaskQueue):
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """Nothing: TPE learns from ended trials only."""
 
-    def _skip_replayed(self) -> None:
-        while self._plan.mode is Mode.FAST and self._next in self._past:
+    def _skip_taken(self) -> None:
+        while self._next in self._taken:
             self._next += 1
 
     def _task(self, number: int, values: dict[str, Any]) -> TrialTask:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
+import signal
 import tempfile
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,14 +20,13 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from sie.errors import SearchAborted, SieError
+from sie.search.cluster import require_cluster
 from sie.search.collect import Collector, Observer
 from sie.search.plan import SearchPlan
 from sie.search.record import EndedTrial, TrialTask
 from sie.search.schedule import make_scheduler
 from sie.search.suggest import TaskQueue, TpeSearcher
 from sie.search.worker import TrainingJob, TrialWorker
-
-REACH_SECONDS = 10
 
 MAX_LOST_WORKERS = 2
 """How often a trial is started again because its worker or node was lost."""
@@ -72,7 +72,7 @@ def start_ray(address: str | None) -> int:
         else:
             options |= {"address": address}
         if address is not None:
-            _require_answer(address)
+            require_cluster(address)
         try:
             ray.init(runtime_env={"env_vars": _WORKER_ENV}, **options)
         except (ConnectionError, RuntimeError, ValueError) as error:
@@ -81,21 +81,8 @@ def start_ray(address: str | None) -> int:
             raise SieError(
                 f"cannot reach {where}: {reason}; check --address, or leave it out to run here"
             ) from error
+    _stop_gently_on_sigterm()
     return int(ray.cluster_resources().get("CPU", 1))
-
-
-def _require_answer(address: str) -> None:
-    """Ask the head node's port first: Ray itself waits for minutes where nothing listens."""
-    host, colon, port = address.removeprefix("ray://").rpartition(":")
-    if address == "auto" or not colon or not port.isdigit():
-        return
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=REACH_SECONDS).close()
-    except OSError as error:
-        raise SieError(
-            f"cannot reach the Ray cluster at {address}: {error.strerror or error}; start it "
-            "(ray start --head), correct --address, or leave it out to run here"
-        ) from error
 
 
 def stop_ray() -> None:
@@ -109,8 +96,20 @@ def run_search(
     workers: int,
     observers: Sequence[Observer],
     past: Sequence[EndedTrial] = (),
+    unfinished: Sequence[TrialTask] = (),
 ) -> PhaseEnd:
     """Draw and train the plan's trials with TPE and ASHA, but for those that ended earlier.
+
+    Parameters
+    ----------
+    plan, job : SearchPlan, TrainingJob
+        What to draw, what to train on.
+    workers : int
+        Trials at once.
+    observers : sequence of Observer
+        Told of every trial that is trained.
+    past, unfinished
+        Trials that an earlier start ended, and tasks that it had handed out.
 
     Raises
     ------
@@ -119,7 +118,11 @@ def run_search(
     """
     rest = plan.budget.trials - len(past)
     scheduler = make_scheduler(plan.budget, plan.mode, plan.rule, past)
-    end = _fit(TpeSearcher(plan, workers, past), scheduler, job, rest, observers)
+    searcher = TpeSearcher(plan, workers, past, unfinished)
+    collector = Collector(job.rule, observers)
+    for trial in past:
+        collector.guard.count(trial.result)
+    end = _fit(searcher, scheduler, job, rest, collector)
     trials = sorted((*past, *end.trials), key=lambda trial: trial.task.number)
     return PhaseEnd(tuple(trials), end.interrupted)
 
@@ -134,7 +137,8 @@ def run_tasks(
     SearchAborted
         When trials fail as `FailureGuard` describes.
     """
-    return _fit(TaskQueue(tasks, workers), FIFOScheduler(), job, len(tasks), observers)
+    collector = Collector(job.rule, observers)
+    return _fit(TaskQueue(tasks, workers), FIFOScheduler(), job, len(tasks), collector)
 
 
 def _fit(
@@ -142,11 +146,11 @@ def _fit(
     scheduler: TrialScheduler,
     job: TrainingJob,
     expected: int,
-    observers: Sequence[Observer],
+    collector: Collector,
 ) -> PhaseEnd:
+    _require_sound(collector)
     if not expected:
         return PhaseEnd((), interrupted=False)
-    collector = Collector(job.rule, observers)
     config = tune.TuneConfig(
         search_alg=searcher,
         scheduler=scheduler,
@@ -168,12 +172,24 @@ def _fit(
         )
         trainable = tune.with_resources(tune.with_parameters(TrialWorker, job=job), {"cpu": 1})
         tune.Tuner(trainable, tune_config=config, run_config=run_config).fit()
-    if collector.guard.message:
-        collector.interrupt_rest("the search was aborted")
-        raise SearchAborted(f"search aborted: {collector.guard.message}")
+    _require_sound(collector)
     interrupted = len(collector.ended) < expected
     collector.interrupt_rest("stopped by the user")
     return PhaseEnd(collector.in_order(), interrupted)
+
+
+def _stop_gently_on_sigterm() -> None:
+    """Treat the signal of Slurm and docker as Ctrl-C: states are saved, Ray's own would exit."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
+
+
+def _require_sound(collector: Collector) -> None:
+    if collector.guard.message:
+        collector.interrupt_rest("the search was aborted")
+        raise SearchAborted(
+            f"search aborted: {collector.guard.message}; mend the cause, then --fresh starts anew"
+        )
 
 
 def _trial_name(trial: Any) -> str:

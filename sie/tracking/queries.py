@@ -81,7 +81,7 @@ def get_run(store: Store, run_id: str) -> StoredRun:
         except MlflowException as error:
             if error.error_code == "RESOURCE_DOES_NOT_EXIST":
                 raise InputError(
-                    f"{store.uri} holds no run {run_id}; copy its id from the UI"
+                    f"{store.shown} holds no run {run_id}; copy its id from the UI"
                 ) from error
             raise
 

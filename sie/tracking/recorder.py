@@ -1,6 +1,6 @@
 """Writing runs: created once, logged in batches, from the driver alone.
 
-How MLflow is spoken to; what is worth saying about a search lives in `sie.tracking.search_runs`.
+How MLflow is spoken to; what is worth saying about a search lives in `sie.search.recording`.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Recorder:
         Parameters
         ----------
         key : str
-            sie's own name of the run, unique below its parent; `reopen_run` finds it by that.
+            sie's own name of the run, unique below its parent.
         name : str
             Name shown in the UI.
         tags, params : Mapping

@@ -69,11 +69,17 @@ class Store:
                     raise error
                 return str(found.experiment_id)
 
-    def ui_command(self, folder: Path) -> str:
+    @property
+    def shown(self) -> str:
+        """The URI without a password, for messages."""
+        return _without_secret(self.uri)
+
+    def ui_command(self) -> str:
         """Return the command that shows this store in a browser, or the server's address."""
         if urlsplit(self.uri).scheme in ("http", "https"):
-            return f"open {self.uri}"
-        uri = self.uri if self.artifacts is None else f"sqlite:///{_shown(folder)}/mlflow.db"
+            return f"open {self.shown}"
+        database = self.uri.removeprefix("sqlite:///")
+        uri = self.shown if self.artifacts is None else f"sqlite:///{_shown(Path(database))}"
         # one worker and no job runner: half a gigabyte instead of two
         light = "MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false"
         program = installed_program("mlflow")
@@ -97,15 +103,21 @@ def open_store(uri: str | None, folder: Path) -> Store:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     logging.getLogger("alembic").setLevel(logging.WARNING)
     if uri is None:
-        return _open_sqlite(folder)
+        return _open_sqlite(folder / "mlflow.db")
     scheme = urlsplit(uri).scheme.split("+")[0]
     if scheme not in SCHEMES:
         raise InputError(
             f"--tracking-uri {uri}: not a store that MLflow 3 keeps; "
             "use sqlite:///FILE, postgresql://... or the http:// address of a server"
         )
+    if scheme == "sqlite":
+        path = uri.partition(":///")[2]
+        if not path or path.endswith(":memory:"):
+            raise InputError(f"--tracking-uri {uri}: name a file, as in sqlite:///mlruns/mlflow.db")
+        return _open_sqlite(Path(path))
     if scheme in ("http", "https"):
         _reach_server(uri)
     with tracking_errors(uri):
@@ -127,13 +139,13 @@ def tracking_errors(uri: str) -> Iterator[None]:
         raise TrackingError(f"MLflow store {_without_secret(uri)}: {reason}") from error
 
 
-def _open_sqlite(folder: Path) -> Store:
+def _open_sqlite(database: Path) -> Store:
     from filelock import FileLock
 
-    folder = folder.resolve()
+    database = database.resolve()
+    folder = database.parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        database = folder / "mlflow.db"
         store = Store(f"sqlite:///{database}", folder / "artifacts")
         with FileLock(folder / ".create.lock"):
             if not database.exists():

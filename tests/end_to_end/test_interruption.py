@@ -53,6 +53,7 @@ def test_ctrl_c_keeps_what_had_ended_and_the_same_command_goes_on(terminal):
     assert 3 <= len(before) < 12
     (parent,) = stored(terminal.folder)[2]
     assert parent.ended is TrialStatus.INTERRUPTED
+    assert "best_val_auc_pr" not in parent.metrics
 
     ran = terminal.run("loco_search.py", *OPTIONS)
     assert ran.code == 0, ran.out + ran.err
@@ -60,10 +61,16 @@ def test_ctrl_c_keeps_what_had_ended_and_the_same_command_goes_on(terminal):
     store, experiment, parents = stored(terminal.folder)
     assert [parent.run_id] == [item.run_id for item in parents]
     runs = children(store, experiment, parent.run_id)
-    searched = [run.key for run in runs if run.tags["phase"] == "search"]
-    assert searched == [f"trial-{number:04d}" for number in range(12)]
+    searched_runs = [run for run in runs if run.tags["phase"] == "search"]
+    assert [run.key for run in searched_runs] == [f"trial-{number:04d}" for number in range(12)]
     after = ended(terminal.folder)
     assert {k: r.run_id for k, r in before.items()}.items() <= {
         k: r.run_id for k, r in after.items()
     }.items()
     assert "winner of cluster 0" in ran.out
+
+    # what was under way was trained again as it had been drawn: the record can be reproduced
+    cut = next(run for run in searched_runs if run.key not in before)
+    ran = terminal.run("loco_search.py", "--rerun-trial", cut.run_id)
+    assert ran.code == 0, ran.out + ran.err
+    assert "equal bit for bit" in ran.out

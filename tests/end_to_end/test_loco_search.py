@@ -159,7 +159,7 @@ def test_the_same_command_again_is_a_search_of_its_own(record, terminal):
         (("--cluster", "three"), "give numbers or all"),
         (("--cluster", 0, "--dataset", "obelx"), "did you mean 'obelix'?"),
         (("--cluster", 0, "--search-space", "none.yaml"), "none.yaml: cannot read"),
-        (("--cluster", 0, "--trials", 0), "must be 1 or more"),
+        (("--cluster", 0, "--trials", 0), "must be a whole number, 1 or more"),
         (("--cluster", 0, "--level", "V9"), "must be V0, V1, V2 or V3"),
         (("--cluster", 0, "--tracking-uri", "./mlruns"), "use sqlite:///FILE"),
         (("--cluster", 0, "--dataset", "table"), "--table"),

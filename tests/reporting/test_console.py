@@ -70,9 +70,9 @@ def test_progress_without_a_terminal_is_plain_lines():
     console = Console(file=io.StringIO(), width=60)
     with LiveProgress(console, "search", 20) as progress:
         for number in range(20):
-            ended = make_ended(number, 0.4)
+            ended = make_ended(number, 0.5 if number == 3 else 0.4)
             progress.trial_started(ended.task)
-            progress.trial_reported(ended.task, 10, 0.1 * (number == 3) + 0.4)
+            progress.trial_reported(ended.task, 10, 0.9)
             progress.trial_ended(ended)
     lines = console.file.getvalue().strip().splitlines()
     assert len(lines) == 10

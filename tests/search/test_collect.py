@@ -143,6 +143,14 @@ def test_the_first_five_failing_alike_end_the_search(bad):
     assert bad.reason in guard.message
 
 
+def test_reasons_that_differ_in_numbers_only_are_alike():
+    ends = [
+        make_result([], TrialStatus.DIVERGED, f"training loss not finite in epoch {n}")
+        for n in range(5)
+    ]
+    assert guard_after(*ends).stop_all()
+
+
 def test_five_that_fail_differently_or_later_do_not():
     other = make_result([], TrialStatus.FAILED, "KeyError: y")
     assert not guard_after(FAILED, FAILED, other, FAILED, FAILED).stop_all()

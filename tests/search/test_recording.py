@@ -5,6 +5,7 @@ import pytest
 from search_examples import make_ended, make_plan, make_result
 
 from sie.errors import InputError, TrackingError
+from sie.models.config import TrialConfig
 from sie.search.record import (
     EndedTrial,
     SearchOutcome,
@@ -71,6 +72,46 @@ def test_an_unfinished_search_is_taken_up_without_doubles(record, recorder, tmp_
     runs = children(recorder.store, recorder.experiment_id, record.parent)
     assert [run.key for run in runs] == ["trial-0000", "trial-0001", "trial-0002"]
     assert all(run.ended is TrialStatus.COMPLETED for run in runs)
+
+
+def test_what_was_under_way_or_failed_comes_back_as_a_task(record, recorder, tmp_path, request):
+    cut = EndedTrial(make_ended(1, 0.9).task, make_result([0.9] * 70, TrialStatus.INTERRUPTED), 0.0)
+    bad = EndedTrial(make_ended(2, 0.9).task, make_result([0.9] * 70, TrialStatus.FAILED), 0.0)
+    begun = make_ended(3, 0.5).task
+    play(record, cut, bad)
+    record.trial_started(begun)
+    record.close(outcome(record, interrupted=True), 0.4)
+    second = again(recorder, tmp_path, request)
+    assert not second.past
+    assert list(second.unfinished.values()) == [cut.task, bad.task, begun]
+
+    shorter = EndedTrial(cut.task, make_result([0.3] * 40), 0.3)
+    play(second, shorter)
+    second.close(outcome(second, interrupted=True), 0.4)
+    third = again(recorder, tmp_path, request)
+    np.testing.assert_array_equal(third.past[cut.task.key].result.curves["val_auc_pr"], [0.3] * 40)
+
+
+def test_a_run_never_holds_another_configuration_than_its_own(record, recorder, tmp_path, request):
+    cut = EndedTrial(make_ended(1, 0.9).task, make_result([], TrialStatus.INTERRUPTED), 0.0)
+    play(record, cut)
+    record.close(outcome(record, interrupted=True), 0.4)
+    second = again(recorder, tmp_path, request)
+    other = make_ended(1, 0.6, config=TrialConfig(n_layers=4))
+    assert other.task.key == cut.task.key
+    play(second, other)
+    runs = children(recorder.store, recorder.experiment_id, record.parent)
+    assert [(run.config, run.ended) for run in runs if run.ended is TrialStatus.COMPLETED] == [
+        (other.task.config, TrialStatus.COMPLETED)
+    ]
+
+
+def test_trials_without_a_verdict_have_no_objective(record, recorder):
+    timed_out = EndedTrial(make_ended(0, 0.9).task, make_result([0.9], TrialStatus.TIMED_OUT), 0.0)
+    diverged = EndedTrial(make_ended(1, 0.9).task, make_result([0.9], TrialStatus.DIVERGED), 0.0)
+    play(record, timed_out, diverged)
+    runs = children(recorder.store, recorder.experiment_id, record.parent)
+    assert ["objective" in run.metrics for run in runs] == [False, True]
 
 
 def test_a_finished_search_is_not_taken_up(record, recorder, tmp_path, request):

@@ -128,6 +128,23 @@ def test_a_gap_left_by_an_interrupted_trial_is_filled():
     assert sorted(task.number for task in rest) == [1, 3, 4, 5]
 
 
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_trials_that_were_under_way_come_first_as_they_were_drawn(workers):
+    plan = make_plan(trials=9)
+    first = by_number(drive(TpeSearcher(plan, 1), 1))
+    past, begun = as_past([first[0], first[2], first[3]]), [first[1], first[4]]
+    searcher = TpeSearcher(plan, workers, past, begun)
+    rest = drive(searcher, workers)
+    assert sorted(task.number for task in rest) == [1, 4, 5, 6, 7, 8]
+    assert [task for task in by_number(rest) if task.number in (1, 4)] == begun
+    heard = {
+        doc["misc"]["vals"]["dropout_phi"][0]: -doc["result"]["loss"]
+        for doc in searcher._tpe._hpopt_trials.trials
+    }
+    for task in (*rest, first[0], first[2], first[3]):
+        assert heard[task.config.dropout_phi] == pytest.approx(score(task.config))
+
+
 @pytest.mark.parametrize("n_past", [1, 4, 6, 11])
 def test_a_repeatable_search_goes_on_as_if_it_had_never_stopped(n_past):
     plan = make_plan(Mode.REPEATABLE, trials=13)

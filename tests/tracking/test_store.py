@@ -46,6 +46,14 @@ def test_processes_that_race_for_a_new_store_all_get_it(tmp_path):
     assert len({out for (out, _), _ in ends}) == 1
 
 
+def test_a_sqlite_file_of_the_users_has_its_artifacts_beside_it(tmp_path):
+    mine = open_store(f"sqlite:///{tmp_path}/sub/mine.db", tmp_path / "unused")
+    assert (tmp_path / "sub" / "mine.db").is_file()
+    assert mine.artifacts == tmp_path / "sub" / "artifacts"
+    with pytest.raises(InputError, match="name a file"):
+        open_store("sqlite://", tmp_path)
+
+
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(TrackingError, match="cannot write the MLflow store") as caught:
@@ -93,6 +101,8 @@ def test_passwords_are_not_shown():
 
 
 def test_the_command_that_shows_it(store, tmp_path, monkeypatch):
+    monkeypatch.chdir(store.artifacts.parents[1])
+    assert f"sqlite:///{store.artifacts.parent.name}/mlflow.db" in store.ui_command()
     monkeypatch.chdir(tmp_path)
-    assert "sqlite:///mlruns/mlflow.db" in store.ui_command(tmp_path / "mlruns")
-    assert Store("http://host:5000").ui_command(tmp_path) == "open http://host:5000"
+    assert store.uri in store.ui_command()
+    assert Store("http://host:5000").ui_command() == "open http://host:5000"

@@ -80,7 +80,7 @@ def test_a_killed_workers_trial_is_trained_again_and_equals_a_local_training(tmp
     for trial in end.trials:
         alone = train(job.features, job.labels, job.split, trial.task.config, trial.task.seed, 30)
         for name, curve in alone.curves.items():
-            np.testing.assert_allclose(trial.result.curves[name], curve, atol=1e-6)
+            np.testing.assert_array_equal(trial.result.curves[name], curve)
 
 
 def workers_of_this_cluster():

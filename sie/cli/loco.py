@@ -207,9 +207,9 @@ def _search_one(
         return LiveProgress(console, title, total)
 
     try:
-        outcome = search_cluster(prepared.problem, split, plan, record, recorder, workers, progress)
+        outcome = search_cluster(prepared.problem, split, plan, record, workers, progress)
     except TrackingError as error:
-        kept = record.rescue(options.record_folder)
+        kept = record.rescue()
         where = f"; {kept} keeps what is not recorded" if kept else ""
         raise TrackingError(f"{error}{where}; the same command goes on from there") from error
     except SieError as error:

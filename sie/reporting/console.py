@@ -96,7 +96,7 @@ def time_line(use: TimeUse) -> str:
     return (
         f"{duration(use.wall)} wall time, {use.workers} workers: {use.efficiency:.0%} training, "
         f"{use.setup / max(use.wall * use.workers, 1e-9):.0%} building networks; "
-        f"the driver spent {use.tracking_share:.1%} in MLflow"
+        f"{use.tracking_share:.1%} of the time it waited for MLflow"
     )
 
 

@@ -26,7 +26,6 @@ from sie.search.selection import (
 from sie.search.tuning import PhaseEnd, run_search, run_tasks
 from sie.search.worker import TrainingJob
 from sie.splits.record import Split
-from sie.tracking.recorder import Recorder
 from sie.training.early_stopping import EarlyStopping
 
 Progress = Callable[[str, int], AbstractContextManager[Observer]]
@@ -38,7 +37,6 @@ def search_cluster(
     split: Split,
     plan: SearchPlan,
     record: SearchRecord,
-    recorder: Recorder,
     workers: int,
     progress: Progress,
 ) -> SearchOutcome:
@@ -56,8 +54,6 @@ def search_cluster(
         What to do.
     record : SearchRecord
         Where every trial is written.
-    recorder : Recorder
-        Tells how long MLflow took.
     workers : int
         Trials at once.
     progress : Progress
@@ -68,7 +64,7 @@ def search_cluster(
     SearchAborted
         When trials fail as `FailureGuard` describes; what had ended is recorded.
     """
-    began, tracking_before = time.perf_counter(), recorder.seconds
+    began, waited_before = time.perf_counter(), record.seconds_waited
     budget, rule = plan.budget, plan.rule
     stopping = EarlyStopping(
         patience=budget.patience, min_gain=budget.min_gain, start_epoch=budget.patience_from
@@ -98,7 +94,7 @@ def search_cluster(
             wall=time.perf_counter() - began,
             training=sum(trial.result.seconds_training for trial in new),
             setup=sum(trial.result.seconds_setup for trial in new),
-            tracking=recorder.seconds - tracking_before,
+            tracking=record.seconds_waited - waited_before,
             workers=workers,
         ),
     )

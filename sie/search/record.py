@@ -95,7 +95,7 @@ class TimeUse:
     setup : float
         Time for building and tracing networks, summed over workers.
     tracking : float
-        Time of the driver inside MLflow calls.
+        Time that the search waited for MLflow.
     workers : int
         Trainings that could run at once.
     """
@@ -113,7 +113,7 @@ class TimeUse:
 
     @property
     def tracking_share(self) -> float:
-        """Share of the wall time that the driver spent in MLflow calls."""
+        """Share of the wall time that the search waited for MLflow."""
         return self.tracking / self.wall if self.wall else 0.0
 
 

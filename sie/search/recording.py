@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections import Counter, deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +59,8 @@ class SearchRecord:
         Trials that an earlier start of this search ended, by key.
     unfinished : Mapping[str, TrialTask]
         Trials that it had begun, by key.
+    seconds_waited : float
+        Wall time that the search has waited for the record.
     """
 
     def __init__(
@@ -68,6 +73,10 @@ class SearchRecord:
     ) -> None:
         self._recorder = recorder
         self._plan = plan
+        self._folder = folder
+        # one thread writes, in order; the driver's loop, and so the workers, need not wait for it
+        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mlflow")
+        self.seconds_waited = 0.0
         self._waiting: deque[EndedTrial] = deque()
         self._marks = {
             "dataset_hash": plan.dataset_hash,
@@ -84,14 +93,11 @@ class SearchRecord:
         self._runs = dict(self._opened.runs)
         self.past = dict(self._opened.past)
         self.unfinished = dict(self._opened.unfinished)
-        self._take_up_rescued(folder)
+        self._take_up_rescued()
 
     def trial_started(self, task: TrialTask) -> None:
         """Open the trial's run."""
-        try:
-            self._run(task)
-        except TrackingError as error:
-            log.warning("%s; going on, the trial is recorded later", error)
+        self._submit(self._open, task)
 
     def trial_reported(self, task: TrialTask, epoch: int, objective: float) -> None:
         """Nothing: curves are written once, when the trial has ended."""
@@ -99,37 +105,58 @@ class SearchRecord:
     def trial_ended(self, ended: EndedTrial) -> None:
         """Write the trial; one that cannot be written now is tried again with the next."""
         self._waiting.append(ended)
-        try:
-            self.flush()
-        except TrackingError as error:
-            log.warning("%s; %d trials wait to be recorded", error, len(self._waiting))
+        self._submit(self._try_all)
 
     def flush(self) -> None:
-        """Write every trial that waits.
+        """Write every trial that waits, and wait for it.
 
         Raises
         ------
         TrackingError
             When the store does not take them; they keep waiting.
         """
+        began = time.perf_counter()
+        try:
+            self._writer.submit(self._write_all).result()
+        finally:
+            self.seconds_waited += time.perf_counter() - began
+
+    def _submit(self, work: Callable[..., None], *arguments: Any) -> None:
+        began = time.perf_counter()
+        self._writer.submit(work, *arguments)
+        self.seconds_waited += time.perf_counter() - began
+
+    def _open(self, task: TrialTask) -> None:
+        try:
+            self._run(task)
+        except TrackingError as error:
+            log.warning("%s; going on, the trial is recorded later", error)
+
+    def _try_all(self) -> None:
+        try:
+            self._write_all()
+        except TrackingError as error:
+            log.warning("%s; %d trials wait to be recorded", error, len(self._waiting))
+
+    def _write_all(self) -> None:
         while self._waiting:
             self._write(self._waiting[0])
             self._waiting.popleft()
 
-    def rescue(self, folder: Path) -> Path | None:
+    def rescue(self) -> Path | None:
         """Write the trials that the store has not taken to a file; None where there are none.
 
         A later start of the same search records them first; see `_take_up_rescued`.
         """
         if not self._waiting:
             return None
-        path = _rescue_file(folder, self.parent)
+        path = _rescue_file(self._folder, self.parent)
         trials = [trial_to_plain(ended) for ended in self._waiting]
         write_text(path, json.dumps({"format": 1, "trials": trials}))
         return path
 
-    def _take_up_rescued(self, folder: Path) -> None:
-        path = _rescue_file(folder, self.parent)
+    def _take_up_rescued(self) -> None:
+        path = _rescue_file(self._folder, self.parent)
         if not path.is_file():
             return
         try:
@@ -161,6 +188,7 @@ class SearchRecord:
             "wall_seconds": outcome.time.wall,
             "efficiency": outcome.time.efficiency,
             "tracking_share": outcome.time.tracking_share,
+            "mlflow_seconds": self._recorder.seconds,
         }
         if outcome.winner is not None:
             metrics |= {
@@ -178,7 +206,11 @@ class SearchRecord:
         self._opened.release()
 
     def abort(self, status: TrialStatus, reason: str) -> None:
-        """End the parent of a search that could not go on."""
+        """End the parent of a search that could not go on; what had ended is written or rescued."""
+        try:
+            self.flush()
+        except TrackingError:
+            self.rescue()
         self._recorder.close_run(self.parent, status, reason)
         self._opened.release()
 

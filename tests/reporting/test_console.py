@@ -63,7 +63,7 @@ def test_the_share_of_time_is_per_worker():
     line = time_line(use)
     assert "75% training" in line
     assert "10% building" in line
-    assert "3.0% in MLflow" in line
+    assert "3.0% of the time it waited for MLflow" in line
 
 
 def test_progress_without_a_terminal_is_plain_lines():

@@ -42,6 +42,12 @@ def play(record, *trials):
     for ended in trials:
         record.trial_started(ended.task)
         record.trial_ended(ended)
+    settle(record)
+
+
+def settle(record):
+    """Wait for the writing thread, whatever it makes of its work."""
+    record._writer.submit(lambda: None).result()
 
 
 def outcome(record, interrupted=False):
@@ -63,6 +69,7 @@ def test_an_unfinished_search_is_taken_up_without_doubles(record, recorder, tmp_
     cut = EndedTrial(make_ended(1, 0.5).task, make_result([], TrialStatus.INTERRUPTED), 0.0)
     play(record, done, cut)
     record.trial_started(make_ended(2, 0.5).task)
+    settle(record)
     record.close(outcome(record, interrupted=True), 0.4)
     second = again(recorder, tmp_path, request)
     assert second.parent == record.parent
@@ -80,6 +87,7 @@ def test_what_was_under_way_or_failed_comes_back_as_a_task(record, recorder, tmp
     begun = make_ended(3, 0.5).task
     play(record, cut, bad)
     record.trial_started(begun)
+    settle(record)
     record.close(outcome(record, interrupted=True), 0.4)
     second = again(recorder, tmp_path, request)
     assert not second.past
@@ -144,7 +152,7 @@ def test_trials_that_no_store_takes_wait_in_a_file(
         play(record, ended)
         with pytest.raises(TrackingError):
             record.flush()
-        kept = record.rescue(tmp_path)
+        kept = record.rescue()
     assert kept.is_file()
     record.abort(TrialStatus.FAILED, "x")
     second = again(recorder, tmp_path, request)
@@ -156,7 +164,7 @@ def test_trials_that_no_store_takes_wait_in_a_file(
 
 def test_a_damaged_file_is_one_line(record, recorder, tmp_path, request):
     record._waiting.append(make_ended(0, 0.5))
-    kept = record.rescue(tmp_path)
+    kept = record.rescue()
     record.abort(TrialStatus.FAILED, "x")
     kept.write_text(kept.read_text()[:100])
     with pytest.raises(InputError, match="is damaged; remove it"):

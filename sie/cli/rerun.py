@@ -13,6 +13,7 @@ import numpy as np
 from rich.console import Console
 
 from sie.cli.loco import LocoOptions, prepare
+from sie.cli.outcome import print_lines
 from sie.errors import InputError
 from sie.search.parent import AGAIN
 from sie.search.plan import Budget
@@ -93,12 +94,12 @@ def rerun_trial(run_id: str, options: LocoOptions, console: Console) -> bool:
     metrics = {"objective": result_objective(again, rule)}
     recorder.close_run(new, again.status, again.reason, again.curves, metrics)
     equal = _equal(recorded, again)
-    console.print(
+    line = (
         f"{run.name}: recorded {result_objective(recorded, rule):.6f}, again "
         f"{result_objective(again, rule):.6f}; the curves of {recorded.n_epochs} epochs are "
-        + ("equal bit for bit" if equal else "not equal"),
-        highlight=False,
+        + ("equal bit for bit" if equal else "not equal")
     )
+    print_lines(console, [line])
     return equal
 
 

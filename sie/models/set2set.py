@@ -30,6 +30,10 @@ class WeightedSet2Set(tf.keras.layers.Layer):
       training is maml's as well.
     - q* is zero in round 1, so h is the same for every structure there, and its half of the
       product in round 2 is computed once.
+    - The memory vectors m_i are not formed. m_i·h = x_i·(K h) + b·h, whose last term is the same
+      for all rows of a structure and cancels in the softmax; and sum_i a_i m_i =
+      (sum_i a_i x_i) K + b, for the a_i of a structure sum to 1. So every product that runs over
+      rows has the d columns of a row, not `width`.
 
     Parameters
     ----------
@@ -37,27 +41,22 @@ class WeightedSet2Set(tf.keras.layers.Layer):
         n_hidden of the article (512).
     steps : int
         T of the article (3).
-    seed : int
-        Of the initial weights.
 
     Source: O. Vinyals et al., ICLR 2016 (arXiv:1511.06391); C. Chen and S. P. Ong, npj Comput.
     Mater. 2021, 7, 173.
     """
 
-    def __init__(self, width: int = 512, steps: int = 3, seed: int = 0, **kwargs: Any) -> None:
+    def __init__(self, width: int = 512, steps: int = 3, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.width, self.steps, self.seed = width, steps, seed
+        self.width, self.steps = width, steps
 
     def build(self, input_shape: Sequence[Any]) -> None:
-        """Create the four variables for rows of input_shape[0][-1] columns."""
-        values = initial_readout(
-            np.random.default_rng(self.seed), int(input_shape[0][-1]), self.width
-        )
-        for name, value in values.items():
-            weight = self.add_weight(
-                name=name, shape=value.shape, initializer=tf.constant_initializer(value)
-            )
-            setattr(self, name, weight)
+        """Create the four variables, all zero, for rows of input_shape[0][-1] columns.
+
+        `initial_readout` draws what to start a training from.
+        """
+        for name, shape in readout_shapes(int(input_shape[0][-1]), self.width).items():
+            setattr(self, name, self.add_weight(name=name, shape=shape, initializer="zeros"))
         super().build(input_shape)
 
     def call(self, inputs: Sequence[tf.Tensor]) -> tf.Tensor:
@@ -71,19 +70,28 @@ class WeightedSet2Set(tf.keras.layers.Layer):
             one of more.
         """
         rows, multiplicity, owner = inputs
-        memory = tf.matmul(rows, self.kernel) + self.bias
         kernel_h, kernel_r, _ = tf.split(self.recurrent_kernel, [self.width, self.width, 1], axis=0)
         bias = self.recurrent_bias[:-1]
         query = self._lstm(bias[tf.newaxis])  # (1, width): every structure asks the same
-        scores = tf.linalg.matvec(memory, query[0])
-        read = _attend(memory, scores, multiplicity, owner)
+        scores = tf.linalg.matvec(rows, self._asked(query)[0])
+        read = self._read(rows, scores, multiplicity, owner)
         for _ in range(self.steps - 1):
             query = self._lstm(tf.matmul(query, kernel_h) + tf.matmul(read, kernel_r) + bias)
-            scores = tf.reduce_sum(memory * tf.gather(query, owner), axis=-1)
-            read = _attend(memory, scores, multiplicity, owner)
+            scores = tf.reduce_sum(rows * tf.gather(self._asked(query), owner), axis=-1)
+            read = self._read(rows, scores, multiplicity, owner)
         if self.steps == 1:
             query = tf.broadcast_to(query, tf.shape(read))
         return tf.concat([query, read], axis=-1)
+
+    def _asked(self, query: tf.Tensor) -> tf.Tensor:
+        """Return queries in the space of the rows, shape (n_structures, d)."""
+        return tf.matmul(query, self.kernel, transpose_b=True)
+
+    def _read(
+        self, rows: tf.Tensor, scores: tf.Tensor, multiplicity: tf.Tensor, owner: tf.Tensor
+    ) -> tf.Tensor:
+        """Return the attended mean of the memory vectors, shape (n_structures, width)."""
+        return tf.matmul(_attend(rows, scores, multiplicity, owner), self.kernel) + self.bias
 
     def _lstm(self, gates: tf.Tensor) -> tf.Tensor:
         into, cell, out = tf.split(gates, 3, axis=-1)
@@ -92,7 +100,7 @@ class WeightedSet2Set(tf.keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Return the settings as plain values."""
-        own = {"width": self.width, "steps": self.steps, "seed": self.seed}
+        own = {"width": self.width, "steps": self.steps}
         return {**super().get_config(), **own}
 
 
@@ -101,16 +109,26 @@ def _hard_sigmoid(x: tf.Tensor) -> tf.Tensor:
 
 
 def _attend(
-    memory: tf.Tensor, scores: tf.Tensor, multiplicity: tf.Tensor, owner: tf.Tensor
+    rows: tf.Tensor, scores: tf.Tensor, multiplicity: tf.Tensor, owner: tf.Tensor
 ) -> tf.Tensor:
-    """Average the memory rows of each structure with softmax weights times multiplicities."""
+    """Average the rows of each structure with softmax weights times multiplicities."""
     real = tf.where(multiplicity > 0, scores, scores.dtype.min)
     highest = tf.stop_gradient(tf.math.segment_max(real, owner))
     # on rows of multiplicity 0 exp could overflow, and inf * 0 is no number
     excess = tf.where(multiplicity > 0, scores - tf.gather(highest, owner), 0.0)
     weights = tf.exp(excess) * multiplicity
     total = tf.math.segment_sum(weights, owner)
-    return tf.math.segment_sum(memory * weights[:, tf.newaxis], owner) / total[:, tf.newaxis]
+    return tf.math.segment_sum(rows * weights[:, tf.newaxis], owner) / total[:, tf.newaxis]
+
+
+def readout_shapes(dimension: int, width: int) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the layer's weights by name, for rows of `dimension` columns."""
+    return {
+        "kernel": (dimension, width),
+        "bias": (width,),
+        "recurrent_kernel": (2 * width + 1, 3 * width),
+        "recurrent_bias": (3 * width + 1,),
+    }
 
 
 def initial_readout(rng: np.random.Generator, dimension: int, width: int) -> dict[str, np.ndarray]:
@@ -119,8 +137,7 @@ def initial_readout(rng: np.random.Generator, dimension: int, width: int) -> dic
     Returns
     -------
     dict
-        kernel (dimension, width), bias (width,), recurrent_kernel (2 width + 1, 3 width) and
-        recurrent_bias (3 width + 1,), float32.
+        Float32 arrays of `readout_shapes`.
     """
     recurrent_bias = np.zeros(4 * width, dtype=np.float32)
     recurrent_bias[width : 2 * width] = 1  # maml's unit_forget_bias

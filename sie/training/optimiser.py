@@ -1,15 +1,18 @@
 """The optimiser of the article: Lookahead(LAMB) under a triangular-2 cyclical learning rate.
 
-The only module that knows tensorflow-addons; the gradients come from outside.
+The update is the project's own, made of few passes over the weights; gradients come from outside.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import tensorflow as tf
 
+BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-6
 SYNC_PERIOD = 6
 SLOW_STEP_SIZE = 0.5
 STEP_SIZE_EPOCHS = 10
@@ -21,6 +24,17 @@ with warnings.catch_warnings():
     import tensorflow_addons as tfa
 
 
+@dataclass(frozen=True)
+class _Slot:
+    """A trained variable and what is kept beside it, all of its shape."""
+
+    variable: tf.Variable
+    first_moment: tf.Variable
+    second_moment: tf.Variable
+    direction: tf.Variable
+    slow: tf.Variable
+
+
 class Optimiser:
     """Update a fixed list of variables; `restart` makes it as new without tracing again.
 
@@ -29,14 +43,19 @@ class Optimiser:
     M. R. Zhang et al., NeurIPS 2019 (arXiv:1907.08610). Schedule: L. N. Smith, WACV 2017
     (arXiv:1506.01186).
 
+    The readout's weights and their moments do not fit a core's cache, so the time of an update is
+    that of its passes over them. Where tensorflow-addons writes LAMB as one pass for each sum and
+    product, moments and direction come here from TensorFlow's fused Adam kernel, and the slow
+    weights are touched in the one step of six that needs them.
+
     Parameters
     ----------
     variables : sequence of tf.Variable
-        What `apply` updates, in this order.
+        What `apply` updates, in this order; float32.
     """
 
     def __init__(self, variables: Sequence[tf.Variable]) -> None:
-        self._variables = list(variables)
+        self._iterations = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._init_lr = tf.Variable(1e-4, trainable=False)
         self._max_lr = tf.Variable(1e-3, trainable=False)
         self._step_size = tf.Variable(1.0, trainable=False)
@@ -45,12 +64,10 @@ class Optimiser:
         self._schedule.initial_learning_rate = self._init_lr
         self._schedule.maximal_learning_rate = self._max_lr
         self._schedule.step_size = self._step_size
-        self._fast = tfa.optimizers.LAMB(self._schedule)
-        self._slow = tfa.optimizers.Lookahead(
-            self._fast, sync_period=SYNC_PERIOD, slow_step_size=SLOW_STEP_SIZE
-        )
-        # creates moments and slow weights now: inside a compiled loop they could not be created
-        self._slow._create_all_weights(self._variables)
+        self._slots = [
+            _Slot(variable, *(_beside(variable) for _ in range(4))) for variable in variables
+        ]
+        self.restart()
 
     def set_schedule(self, init_lr: float, max_lr: float, steps_per_epoch: int) -> None:
         """Set the bounds of the learning rate, which climbs for 10 epochs of so many updates."""
@@ -60,17 +77,63 @@ class Optimiser:
 
     def restart(self) -> None:
         """Go back to update 0: no moments, the variables' present values as slow weights."""
-        self._slow.iterations.assign(0)
-        for variable in self._variables:
-            for name in ("m", "v"):
-                moment = self._fast.get_slot(variable, name)
-                moment.assign(tf.zeros_like(moment))
-            self._slow.get_slot(variable, "slow").assign(variable)
-
-    def apply(self, gradients: Sequence[tf.Tensor]) -> None:
-        """Update the variables once; may be called inside a tf.function."""
-        self._slow.apply_gradients(zip(gradients, self._variables, strict=True))
+        self._iterations.assign(0)
+        for slot in self._slots:
+            slot.first_moment.assign(tf.zeros_like(slot.first_moment))
+            slot.second_moment.assign(tf.zeros_like(slot.second_moment))
+            slot.slow.assign(slot.variable)
 
     def learning_rate(self) -> tf.Tensor:
         """Return the rate of the next update, a scalar."""
-        return self._schedule(self._slow.iterations)
+        return self._schedule(self._iterations)
+
+    def apply(self, gradients: Sequence[tf.Tensor]) -> None:
+        """Update the variables once; may be called inside a tf.function."""
+        rate = self.learning_rate()
+        step = tf.cast(self._iterations.assign_add(1), tf.float32)
+        powers = tf.pow(BETA_1, step), tf.pow(BETA_2, step)
+        for slot, gradient in zip(self._slots, gradients, strict=True):
+            _update(slot, gradient, rate, *powers)
+        if self._iterations % SYNC_PERIOD == 0:  # becomes a branch of the graph
+            _synchronise(self._slots)
+
+
+def _beside(variable: tf.Variable) -> tf.Variable:
+    return tf.Variable(tf.zeros_like(variable), trainable=False)
+
+
+def _update(slot: _Slot, gradient: Any, rate: Any, power_1: Any, power_2: Any) -> None:
+    """Take one LAMB step."""
+    slot.direction.assign(tf.zeros(slot.direction.shape))
+    # The kernel subtracts lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + epsilon). With lr = 1 and
+    # this epsilon that is m_hat / (sqrt(v_hat) + EPSILON), LAMB's direction before scaling.
+    tf.raw_ops.ResourceApplyAdam(
+        var=slot.direction.handle,
+        m=slot.first_moment.handle,
+        v=slot.second_moment.handle,
+        beta1_power=power_1,
+        beta2_power=power_2,
+        lr=1.0,
+        beta1=BETA_1,
+        beta2=BETA_2,
+        epsilon=EPSILON * tf.sqrt(1 - power_2),
+        grad=gradient,
+    )
+    of_weights, of_direction = _norm(slot.variable), _norm(slot.direction)
+    both = (of_weights > 0) & (of_direction > 0)
+    ratio = tf.where(both, tf.math.divide_no_nan(of_weights, of_direction), 1.0)
+    # the direction already points downhill; this kernel subtracts alpha times delta
+    tf.raw_ops.ResourceApplyGradientDescent(
+        var=slot.variable.handle, alpha=-rate * ratio, delta=slot.direction
+    )
+
+
+def _norm(variable: tf.Variable) -> tf.Tensor:
+    return tf.sqrt(2 * tf.nn.l2_loss(variable))
+
+
+def _synchronise(slots: Sequence[_Slot]) -> None:
+    """Move the slow weights half the way to the variables, and the variables there."""
+    for slot in slots:
+        slot.slow.assign_add(SLOW_STEP_SIZE * (slot.variable - slot.slow))
+        slot.variable.assign(slot.slow)

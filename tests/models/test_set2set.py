@@ -3,7 +3,13 @@ import pytest
 import tensorflow as tf
 
 from sie.models.initial import glorot_uniform, orthogonal
-from sie.models.set2set import WeightedSet2Set, from_maml, initial_readout, to_maml
+from sie.models.set2set import (
+    WeightedSet2Set,
+    from_maml,
+    initial_readout,
+    readout_shapes,
+    to_maml,
+)
 
 D, WIDTH = 5, 8
 NAMES = ("kernel", "bias", "recurrent_kernel", "recurrent_bias")
@@ -148,9 +154,19 @@ def test_drawing_follows_the_seed():
 
 
 def test_the_layer_is_rebuilt_from_its_config():
-    layer = WeightedSet2Set(WIDTH, 2, seed=4)
+    layer = WeightedSet2Set(WIDTH, 2)
     twin = WeightedSet2Set.from_config(layer.get_config())
-    for each in (layer, twin):
-        each.build([(None, D), (None,), (None,)])
-    np.testing.assert_array_equal(layer.recurrent_kernel, twin.recurrent_kernel)
-    assert twin.steps == 2
+    assert (twin.width, twin.steps) == (WIDTH, 2)
+
+
+def test_drawn_weights_have_the_layers_shapes():
+    drawn = initial_readout(np.random.default_rng(0), D, WIDTH)
+    assert {name: value.shape for name, value in drawn.items()} == readout_shapes(D, WIDTH)
+    assert {value.dtype for value in drawn.values()} == {np.dtype(np.float32)}
+
+
+def test_a_draw_is_the_one_of_householders_qr():
+    normal = np.random.default_rng(3).standard_normal((64, 32), dtype=np.float32)
+    q, r = np.linalg.qr(normal.astype(np.float64))
+    drawn = orthogonal(np.random.default_rng(3), 64, 32)
+    np.testing.assert_allclose(drawn, q * np.sign(np.diag(r)), atol=1e-6)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields
@@ -168,11 +169,16 @@ def search_clusters(options: LocoOptions, console: Console) -> bool:
         recorder = Recorder(store, prepared.problem.experiment)
     from sie.search.tuning import start_ray, stop_ray
 
+    began = time.perf_counter()
     with console.status("starting Ray"):
         workers = min(options.max_concurrent, start_ray(options.address))
+    starting = time.perf_counter() - began
     try:
         for split, plan in planned:
-            outcome = _search_one(options, prepared, split, plan, recorder, workers, console)
+            outcome = _search_one(
+                options, prepared, split, plan, recorder, workers, starting, console
+            )
+            starting = 0.0
             if outcome.interrupted:
                 break
     finally:
@@ -190,6 +196,7 @@ def _search_one(
     plan: SearchPlan,
     recorder: Recorder,
     workers: int,
+    seconds_starting: float,
     console: Console,
 ) -> SearchOutcome:
     from sie.search.loco import search_cluster
@@ -207,7 +214,9 @@ def _search_one(
         return LiveProgress(console, title, total)
 
     try:
-        outcome = search_cluster(prepared.problem, split, plan, record, workers, progress)
+        outcome = search_cluster(
+            prepared.problem, split, plan, record, workers, progress, seconds_starting
+        )
     except TrackingError as error:
         kept = record.rescue()
         where = f"; {kept} keeps what is not recorded" if kept else ""

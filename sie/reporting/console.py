@@ -93,10 +93,13 @@ def mean_sd(item: RepeatedConfig) -> str:
 
 def time_line(use: TimeUse) -> str:
     """Return one line on where the wall time went."""
+    phases = f"search {duration(use.search.wall)}, repeats {duration(use.repeats.wall)}"
     return (
-        f"{duration(use.wall)} wall time, {use.workers} workers: {use.efficiency:.0%} training, "
-        f"{use.setup / max(use.wall * use.workers, 1e-9):.0%} building networks; "
-        f"{use.tracking_share:.1%} of the time it waited for MLflow"
+        f"{duration(use.wall)} wall time ({phases}) on {use.workers} "
+        f"worker{'s' * (use.workers != 1)}: {use.efficiency:.0%} training, "
+        f"{use.starting_share:.1%} starting Ray, {use.setup_share:.1%} starting TensorFlow and "
+        f"building networks, {use.idle_share:.1%} waiting for a trial; MLflow was waited for "
+        f"{use.tracking_share:.1%} of the time"
     )
 
 

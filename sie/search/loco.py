@@ -12,7 +12,14 @@ from contextlib import AbstractContextManager
 from sie.search.collect import Observer
 from sie.search.plan import SearchPlan
 from sie.search.problem import LearningProblem
-from sie.search.record import EndedTrial, Phase, SearchOutcome, TimeUse, TrialTask
+from sie.search.record import (
+    EndedTrial,
+    Phase,
+    PhaseTime,
+    SearchOutcome,
+    TimeUse,
+    TrialTask,
+)
 from sie.search.recording import SearchRecord
 from sie.search.seeds import derive_seed
 from sie.search.selection import (
@@ -39,6 +46,7 @@ def search_cluster(
     record: SearchRecord,
     workers: int,
     progress: Progress,
+    seconds_starting: float = 0.0,
 ) -> SearchOutcome:
     """Search, repeat and judge, as the plan says; Ray must be running.
 
@@ -58,6 +66,8 @@ def search_cluster(
         Trials at once.
     progress : Progress
         Shows how far each phase is.
+    seconds_starting : float
+        What starting Ray for this search took.
 
     Raises
     ------
@@ -71,16 +81,17 @@ def search_cluster(
     )
     job = TrainingJob(problem.features, problem.labels, split, budget, rule, stopping)
     searched = _search(plan, job, record, workers, progress)
+    searched_by = time.perf_counter()
     top = top_configurations(
         [(t.task.number, t.task.config, t.result) for t in searched.trials], rule, budget.top
     )
     tasks = () if searched.interrupted else repeat_tasks(plan, top)
+    repeating_from = time.perf_counter()
     repeated = _repeat(tasks, job, record, workers, progress)
+    repeated_by = time.perf_counter()
     judged = judge(top, repeated.trials, rule) if tasks else ()
     record.flush()
-    everything = (*searched.trials, *repeated.trials)
     interrupted = searched.interrupted or repeated.interrupted
-    new = [trial for trial in everything if trial.task.key not in record.past]
     return SearchOutcome(
         run_id=record.parent,
         searched=searched.trials,
@@ -91,13 +102,20 @@ def search_cluster(
         winner=None if interrupted else pick_winner(judged),
         interrupted=interrupted,
         time=TimeUse(
-            wall=time.perf_counter() - began,
-            training=sum(trial.result.seconds_training for trial in new),
-            setup=sum(trial.result.seconds_setup for trial in new),
+            starting=seconds_starting,
+            wall=seconds_starting + time.perf_counter() - began,
+            search=_phase_time(searched, record, searched_by - began),
+            repeats=_phase_time(repeated, record, repeated_by - repeating_from),
             tracking=record.seconds_waited - waited_before,
             workers=workers,
         ),
     )
+
+
+def _phase_time(phase: PhaseEnd, record: SearchRecord, wall: float) -> PhaseTime:
+    new = [trial.result for trial in phase.trials if trial.task.key not in record.past]
+    training = sum(result.seconds_training for result in new)
+    return PhaseTime(wall, training, sum(result.seconds_setup for result in new))
 
 
 def repeat_tasks(plan: SearchPlan, top: Sequence[RankedTrial]) -> tuple[TrialTask, ...]:

@@ -83,38 +83,83 @@ def trial_from_plain(plain: Mapping[str, Any]) -> EndedTrial:
 
 
 @dataclass(frozen=True)
+class PhaseTime:
+    """Time of one phase in seconds: `wall`, and what workers spent, summed over them.
+
+    Attributes
+    ----------
+    wall : float
+        From the first trial handed out to the last collected.
+    training : float
+        Inside epoch loops: gradients, updates and the scores of every epoch.
+    setup : float
+        Starting TensorFlow in new workers, building and tracing networks, drawing weights.
+    """
+
+    wall: float
+    training: float
+    setup: float
+
+
+@dataclass(frozen=True)
 class TimeUse:
     """Where a search's wall time went, in seconds.
 
     Attributes
     ----------
+    starting : float
+        Start of Ray, or joining a cluster; 0 where an earlier cluster's search had started it.
     wall : float
-        From the start of Ray to the last closed run.
-    training : float
-        Time inside epoch loops, summed over workers.
-    setup : float
-        Time for building and tracing networks, summed over workers.
+        All of it: the start, both phases, judging, and waiting for the last record.
+    search, repeats : PhaseTime
+        The two phases; only what this start of the search has trained.
     tracking : float
         Time that the search waited for MLflow.
     workers : int
         Trainings that could run at once.
     """
 
+    starting: float
     wall: float
-    training: float
-    setup: float
+    search: PhaseTime
+    repeats: PhaseTime
     tracking: float
     workers: int
 
     @property
     def efficiency(self) -> float:
         """Share of the workers' wall time that was spent training."""
-        return self.training / (self.wall * self.workers) if self.wall else 0.0
+        return self._share(self.search.training + self.repeats.training)
+
+    @property
+    def search_efficiency(self) -> float:
+        """The same of the search phase alone, with the start of Ray counted to it."""
+        wall = self.starting + self.search.wall
+        return self.search.training / (wall * self.workers) if wall else 0.0
+
+    @property
+    def starting_share(self) -> float:
+        """Share of the workers' wall time before Ray ran."""
+        return self._share(self.starting * self.workers)
+
+    @property
+    def setup_share(self) -> float:
+        """Share of the workers' wall time that went into starting TensorFlow and networks."""
+        return self._share(self.search.setup + self.repeats.setup)
 
     @property
     def tracking_share(self) -> float:
         """Share of the wall time that the search waited for MLflow."""
         return self.tracking / self.wall if self.wall else 0.0
+
+    @property
+    def idle_share(self) -> float:
+        """The rest: workers that wait for a decision, for the next trial or for a phase's last."""
+        known = self.efficiency + self.starting_share + self.setup_share
+        return max(0.0, 1.0 - known) if self.wall else 0.0
+
+    def _share(self, seconds: float) -> float:
+        return seconds / (self.wall * self.workers) if self.wall else 0.0
 
 
 @dataclass(frozen=True)

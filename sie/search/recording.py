@@ -181,13 +181,19 @@ class SearchRecord:
         positive_fraction : float
             Of the validation cluster: the AUC-PR of a constant prediction.
         """
-        ends = Counter(trial.result.status for trial in outcome.searched)
+        ends, use = Counter(trial.result.status for trial in outcome.searched), outcome.time
         metrics = {f"trials_{status}": float(count) for status, count in ends.items()}
         metrics |= {
             "positive_fraction": positive_fraction,
-            "wall_seconds": outcome.time.wall,
-            "efficiency": outcome.time.efficiency,
-            "tracking_share": outcome.time.tracking_share,
+            "workers": float(use.workers),
+            "wall_seconds": use.wall,
+            "starting_seconds": use.starting,
+            "search_seconds": use.search.wall,
+            "repeats_seconds": use.repeats.wall,
+            "efficiency": use.efficiency,
+            "search_efficiency": use.search_efficiency,
+            "setup_share": use.setup_share,
+            "tracking_share": use.tracking_share,
             "mlflow_seconds": self._recorder.seconds,
         }
         if outcome.winner is not None:

@@ -14,7 +14,7 @@ from sie.reporting.console import (
     repeats_table,
     time_line,
 )
-from sie.search.record import TimeUse
+from sie.search.record import PhaseTime, TimeUse
 from sie.search.selection import SelectionRule, judge_repeats
 
 
@@ -59,11 +59,22 @@ def test_durations_have_the_unit_a_person_would_use(seconds, text):
 
 
 def test_the_share_of_time_is_per_worker():
-    use = TimeUse(wall=100.0, training=150.0, setup=20.0, tracking=3.0, workers=2)
+    search = PhaseTime(wall=60.0, training=90.0, setup=15.0)
+    repeats = PhaseTime(wall=30.0, training=60.0, setup=5.0)
+    use = TimeUse(4.0, 100.0, search, repeats, tracking=3.0, workers=2)
     line = time_line(use)
-    assert "75% training" in line
-    assert "10% building" in line
-    assert "3.0% of the time it waited for MLflow" in line
+    assert line.startswith("2 min wall time (search 60 s, repeats 30 s) on 2 workers: 75% training")
+    assert "4.0% starting Ray" in line
+    assert "10.0% starting TensorFlow and building" in line
+    assert "11.0% waiting for a trial" in line
+    assert "MLflow was waited for 3.0%" in line
+    assert use.search_efficiency == pytest.approx(90 / (2 * 64))
+
+
+def test_a_search_that_trained_nothing_has_no_shares():
+    nothing = PhaseTime(0.0, 0.0, 0.0)
+    use = TimeUse(0.0, 0.0, nothing, nothing, 0.0, 1)
+    assert (use.efficiency, use.search_efficiency, use.idle_share) == (0, 0, 0)
 
 
 def test_progress_without_a_terminal_is_plain_lines():

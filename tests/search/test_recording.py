@@ -8,6 +8,7 @@ from sie.errors import InputError, TrackingError
 from sie.models.config import TrialConfig
 from sie.search.record import (
     EndedTrial,
+    PhaseTime,
     SearchOutcome,
     TimeUse,
     trial_from_plain,
@@ -51,7 +52,8 @@ def settle(record):
 
 
 def outcome(record, interrupted=False):
-    time = TimeUse(1.0, 1.0, 0.0, 0.0, 1)
+    phase = PhaseTime(0.5, 0.4, 0.1)
+    time = TimeUse(0.0, 1.0, phase, phase, 0.0, 1)
     return SearchOutcome(record.parent, (), (), (), (), None, interrupted, time)
 
 

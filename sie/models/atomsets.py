@@ -14,7 +14,10 @@ import tensorflow as tf
 from sie.errors import InputError
 from sie.models.config import TrialConfig
 from sie.models.initial import glorot_uniform
-from sie.models.set2set import WeightedSet2Set, initial_readout
+from sie.models.set2set import WeightedSet2Set, initial_readout, readout_shapes
+
+DropoutDraws = tuple[Sequence[Any], Sequence[Any]]
+"""Random numbers for the layers of phi and of rho; see `AtomSets.logits`."""
 
 _HYPERPARAMETERS = ("dropout_phi", "dropout_rho", "l2_phi", "l2_rho")
 
@@ -23,8 +26,8 @@ class AtomSets(tf.keras.Model):
     """Probability that a structure is superionic, from its orbit rows and multiplicities.
 
     phi and rho are n_layers of Dense(n_neurons, relu), each followed by dropout and with an L2
-    penalty on its kernel; the last Dense(1) carries neither, and the readout none. Dropout draws
-    one mask for each orbit row, where a network on atoms draws one for each atom: equivalent atoms
+    penalty on its kernel; the last Dense(1) carries neither, and the readout none. Dropout has
+    one mask for each orbit row, where a network on atoms has one for each atom: equivalent atoms
     lose the same units. Rates and penalties are variables, so that one compiled network serves
     every trial of the same shape.
 
@@ -37,7 +40,6 @@ class AtomSets(tf.keras.Model):
         self.hyperparameters = {
             name: tf.Variable(0.0, trainable=False, name=name) for name in _HYPERPARAMETERS
         }
-        self.generator = tf.random.Generator.from_seed(0, alg="philox")
         self.phi = _dense_layers(config, dimension)
         self.readout = WeightedSet2Set(config.readout_width, config.readout_steps)
         self.rho = _dense_layers(config, 2 * config.readout_width)
@@ -46,7 +48,11 @@ class AtomSets(tf.keras.Model):
         self.score.build((None, config.n_neurons))
 
     def logits(
-        self, rows: tf.Tensor, multiplicity: tf.Tensor, owner: tf.Tensor, training: bool = False
+        self,
+        rows: tf.Tensor,
+        multiplicity: tf.Tensor,
+        owner: tf.Tensor,
+        draws: DropoutDraws | None = None,
     ) -> tf.Tensor:
         """Return the log-odds of class 1, shape (n_structures,).
 
@@ -54,18 +60,19 @@ class AtomSets(tf.keras.Model):
         ----------
         rows, multiplicity, owner : tf.Tensor
             Shapes (n_rows, d), (n_rows,), (n_rows,): `WeightedSet2Set.call` explains them.
-        training : bool
-            Whether units are dropped.
+        draws : pair of sequences of tf.Tensor, optional
+            Uniform uint16 for every unit: for each layer of phi (n_rows, n_neurons), for each of
+            rho (n_structures, n_neurons). Units are dropped by them, and none without them.
         """
-        phi = self._stack(self.phi, rows, "dropout_phi", training)
+        of_phi, of_rho = draws or (None, None)
+        phi = self._stack(self.phi, rows, "dropout_phi", of_phi)
         read = self.readout([phi, multiplicity, owner])
-        rho = self._stack(self.rho, read, "dropout_rho", training)
+        rho = self._stack(self.rho, read, "dropout_rho", of_rho)
         return self.score(rho)[:, 0]
 
-    def call(self, inputs: Sequence[tf.Tensor], training: bool = False) -> tf.Tensor:
+    def call(self, inputs: Sequence[tf.Tensor]) -> tf.Tensor:
         """Return the probability of class 1, shape (n_structures,); inputs as in `logits`."""
-        rows, multiplicity, owner = inputs
-        return tf.sigmoid(self.logits(rows, multiplicity, owner, training))
+        return tf.sigmoid(self.logits(*inputs))
 
     def penalty(self) -> tf.Tensor:
         """Return the L2 penalty, a scalar: l2_phi and l2_rho times the squared kernels' sums."""
@@ -87,9 +94,17 @@ class AtomSets(tf.keras.Model):
             for i, layer in enumerate(layers):
                 named[f"{part}/{i}/kernel"] = layer.kernel
                 named[f"{part}/{i}/bias"] = layer.bias
-        for name in ("kernel", "bias", "recurrent_kernel", "recurrent_bias"):
+        for name in readout_shapes(1, 1):
             named[f"readout/{name}"] = getattr(self.readout, name)
         return {**named, "score/kernel": self.score.kernel, "score/bias": self.score.bias}
+
+    def norm_groups(self) -> list[list[tf.Variable]]:
+        """Return all trained variables, those together whose norm LAMB takes as one."""
+        named = self.named_variables()
+        groups = [[f"readout/{name}" for name in group] for group in self.readout.norm_groups()]
+        joined = {name for group in groups for name in group}
+        groups += [[name] for name in named if name not in joined]
+        return [[named[name] for name in group] for group in groups]
 
     def named_weights(self) -> dict[str, np.ndarray]:
         """Return copies of the trained weights by name, float32."""
@@ -120,15 +135,27 @@ class AtomSets(tf.keras.Model):
             variable.assign(weights[name])
 
     def _stack(
-        self, layers: Sequence[Any], x: tf.Tensor, rate_name: str, training: bool
+        self, layers: Sequence[Any], x: tf.Tensor, rate_name: str, draws: Sequence[Any] | None
     ) -> tf.Tensor:
         rate = self.hyperparameters[rate_name]
-        for layer in layers:
+        for i, layer in enumerate(layers):
             x = layer(x)
-            if training:
-                kept = self.generator.uniform(tf.shape(x)) >= rate
-                x = tf.where(kept, x / (1 - rate), 0.0)
+            if draws is not None:
+                x = drop(x, rate, draws[i])
         return x
+
+
+def drop(x: tf.Tensor, rate: tf.Tensor, draw: tf.Tensor) -> tf.Tensor:
+    """Set the share `rate` (to 1 in 65,536) of x to zero and raise the rest to keep the mean.
+
+    Parameters
+    ----------
+    x, rate, draw : tf.Tensor
+        Float32, a scalar, and uniform uint16 of the shape of x.
+    """
+    below = tf.round(65536.0 * rate)
+    kept = tf.cast(draw >= tf.cast(below, tf.uint16), tf.float32)
+    return x * (kept * (65536.0 / (65536.0 - below)))
 
 
 def _dense_layers(config: TrialConfig, dimension: int) -> list[Any]:
@@ -177,10 +204,9 @@ def build_atomsets(config: TrialConfig, dimension: int, seed: int) -> AtomSets:
     dimension : int
         Length d of an input row.
     seed : int
-        Of the initial weights and of dropout.
+        Of the initial weights.
     """
     model = AtomSets(config, dimension)
     model.set_hyperparameters(config)
     model.assign_weights(initial_weights(config, dimension, seed))
-    model.generator.reset_from_seed(seed)
     return model

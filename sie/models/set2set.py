@@ -5,13 +5,16 @@ The layer, its initial values and the exchange of weights with maml live here; p
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from sie.models.initial import glorot_uniform, orthogonal
+
+FOLDING_SHARE = 8
+"""Kernels are multiplied beforehand where rows have at most this share of the width's columns."""
 
 
 class WeightedSet2Set(tf.keras.layers.Layer):
@@ -20,20 +23,24 @@ class WeightedSet2Set(tf.keras.layers.Layer):
     With m = x K + b, each round t sets (h) = LSTM(q*), a_i = w_i exp(m_i·h) / sum_j w_j
     exp(m_j·h) and q* = [h, sum_i a_i m_i]. A row of multiplicity w counts as w equal rows.
 
-    What is left out beside maml's layer, and why nothing changes:
+    What is done otherwise than in maml's layer, and why nothing changes:
 
     - The cell state is not carried from round to round (maml starts each at c = 0), so the forget
       gate multiplies zero and its weights get no gradient: they are not stored. LAMB scales each
       step by the norm of the whole variable, though, and there the idle block counts (at the start
-      it makes up all of the recurrent bias' norm). One idle entry in the last row of
-      `recurrent_kernel` and at the end of `recurrent_bias` holds the block's norm, so the
-      training is maml's as well.
+      it makes up all of the recurrent bias' norm). `idle_kernel` and `idle_bias` hold the block's
+      norms for it, so the training is maml's as well; see `norm_groups`.
     - q* is zero in round 1, so h is the same for every structure there, and its half of the
       product in round 2 is computed once.
     - The memory vectors m_i are not formed. m_i·h = x_i·(K h) + b·h, whose last term is the same
       for all rows of a structure and cancels in the softmax; and sum_i a_i m_i =
       (sum_i a_i x_i) K + b, for the a_i of a structure sum to 1. So every product that runs over
       rows has the d columns of a row, not `width`.
+    - Where d is small, K R is computed once for the half R of the recurrent kernel that meets the
+      sum, instead of two products with R for every structure.
+    - Attention is a softmax over all rows of the batch, with log w_i added at the rows of the
+      structure and -inf at those of others. The structures' products with each other's rows are
+      wasted, and still cheaper than gathering rows by index.
 
     Parameters
     ----------
@@ -51,13 +58,19 @@ class WeightedSet2Set(tf.keras.layers.Layer):
         self.width, self.steps = width, steps
 
     def build(self, input_shape: Sequence[Any]) -> None:
-        """Create the four variables, all zero, for rows of input_shape[0][-1] columns.
+        """Create the variables, all zero, for rows of input_shape[0][-1] columns.
 
         `initial_readout` draws what to start a training from.
         """
+        self._folds = int(input_shape[0][-1]) * FOLDING_SHARE <= self.width
         for name, shape in readout_shapes(int(input_shape[0][-1]), self.width).items():
             setattr(self, name, self.add_weight(name=name, shape=shape, initializer="zeros"))
         super().build(input_shape)
+
+    def norm_groups(self) -> tuple[tuple[str, ...], ...]:
+        """Return the names of the weights, those together that are one variable in maml."""
+        kernel = ("hidden_kernel", "read_kernel", "idle_kernel")
+        return ("kernel",), ("bias",), kernel, ("gate_bias", "idle_bias")
 
     def call(self, inputs: Sequence[tf.Tensor]) -> tf.Tensor:
         """Return q*, shape (n_structures, 2 width).
@@ -70,33 +83,42 @@ class WeightedSet2Set(tf.keras.layers.Layer):
             one of more.
         """
         rows, multiplicity, owner = inputs
-        kernel_h, kernel_r, _ = tf.split(self.recurrent_kernel, [self.width, self.width, 1], axis=0)
-        bias = self.recurrent_bias[:-1]
-        query = self._lstm(bias[tf.newaxis])  # (1, width): every structure asks the same
-        scores = tf.linalg.matvec(rows, self._asked(query)[0])
-        read = self._read(rows, scores, multiplicity, owner)
+        log_weights = _log_weights(multiplicity, owner)
+        n_structures = tf.shape(log_weights)[0]
+        from_read = self._folded() if self._folds else self._unfolded
+        query = self._lstm(self.gate_bias[tf.newaxis])  # (1, width): every structure asks the same
+        asked = tf.matmul(query, self.kernel, transpose_b=True)
+        mean = _attend(tf.tile(asked, [n_structures, 1]), rows, log_weights)
         for _ in range(self.steps - 1):
-            query = self._lstm(tf.matmul(query, kernel_h) + tf.matmul(read, kernel_r) + bias)
-            scores = tf.reduce_sum(rows * tf.gather(self._asked(query), owner), axis=-1)
-            read = self._read(rows, scores, multiplicity, owner)
+            of_hidden = tf.matmul(query, self.hidden_kernel) + self.gate_bias
+            query = self._lstm(of_hidden + from_read(mean))
+            asked = tf.matmul(query, self.kernel, transpose_b=True)
+            mean = _attend(asked, rows, log_weights)
         if self.steps == 1:
-            query = tf.broadcast_to(query, tf.shape(read))
-        return tf.concat([query, read], axis=-1)
+            query = tf.tile(query, [n_structures, 1])
+        return tf.concat([query, self._read(mean)], axis=-1)
 
-    def _asked(self, query: tf.Tensor) -> tf.Tensor:
-        """Return queries in the space of the rows, shape (n_structures, d)."""
-        return tf.matmul(query, self.kernel, transpose_b=True)
+    def _read(self, mean: tf.Tensor) -> tf.Tensor:
+        """Return the attended memory from the attended rows."""
+        return tf.nn.bias_add(tf.matmul(mean, self.kernel), self.bias)
 
-    def _read(
-        self, rows: tf.Tensor, scores: tf.Tensor, multiplicity: tf.Tensor, owner: tf.Tensor
-    ) -> tf.Tensor:
-        """Return the attended mean of the memory vectors, shape (n_structures, width)."""
-        return tf.matmul(_attend(rows, scores, multiplicity, owner), self.kernel) + self.bias
+    def _unfolded(self, mean: tf.Tensor) -> tf.Tensor:
+        """Return what the attended memory adds to the gates, shape (n_structures, 3 width)."""
+        return tf.matmul(self._read(mean), self.read_kernel)
+
+    def _folded(self) -> Callable[[tf.Tensor], tf.Tensor]:
+        """Return the same function with both kernels multiplied beforehand."""
+        both = tf.concat([self.kernel, self.bias[tf.newaxis]], axis=0)
+        folded = tf.matmul(both, self.read_kernel)
+        kernel, bias = tf.split(folded, [self.kernel.shape[0], 1], axis=0)
+        return lambda mean: tf.nn.bias_add(tf.matmul(mean, kernel), bias[0])
 
     def _lstm(self, gates: tf.Tensor) -> tf.Tensor:
-        into, cell, out = tf.split(gates, 3, axis=-1)
-        state = _hard_sigmoid(into) * tf.tanh(cell)
-        return _hard_sigmoid(out) * tf.tanh(state)
+        """Return the hidden state from gates (n, 3 width): input, output, cell; c before is 0."""
+        open_gates, cell = tf.split(gates, [2 * self.width, self.width], axis=-1)
+        # hard sigmoid, clip(0.2 x + 0.5, 0, 1), as one operation with one gradient
+        into, out = tf.split(tf.nn.relu6(1.2 * open_gates + 3.0), 2, axis=-1)
+        return out * tf.tanh(into * tf.tanh(cell) * (1 / 6)) * (1 / 6)
 
     def get_config(self) -> dict[str, Any]:
         """Return the settings as plain values."""
@@ -104,21 +126,18 @@ class WeightedSet2Set(tf.keras.layers.Layer):
         return {**super().get_config(), **own}
 
 
-def _hard_sigmoid(x: tf.Tensor) -> tf.Tensor:
-    return tf.clip_by_value(0.2 * x + 0.5, 0.0, 1.0)
+def _log_weights(multiplicity: tf.Tensor, owner: tf.Tensor) -> tf.Tensor:
+    """Return log w_i at (owner of i, i) and -inf elsewhere, shape (n_structures, n_rows)."""
+    n_rows = tf.size(owner)
+    place = tf.stack([owner, tf.range(n_rows)], axis=1)
+    nothing = tf.fill([owner[-1] + 1, n_rows], -np.float32(np.inf))
+    return tf.tensor_scatter_nd_update(nothing, place, tf.math.log(multiplicity))
 
 
-def _attend(
-    rows: tf.Tensor, scores: tf.Tensor, multiplicity: tf.Tensor, owner: tf.Tensor
-) -> tf.Tensor:
+def _attend(asked: tf.Tensor, rows: tf.Tensor, log_weights: tf.Tensor) -> tf.Tensor:
     """Average the rows of each structure with softmax weights times multiplicities."""
-    real = tf.where(multiplicity > 0, scores, scores.dtype.min)
-    highest = tf.stop_gradient(tf.math.segment_max(real, owner))
-    # on rows of multiplicity 0 exp could overflow, and inf * 0 is no number
-    excess = tf.where(multiplicity > 0, scores - tf.gather(highest, owner), 0.0)
-    weights = tf.exp(excess) * multiplicity
-    total = tf.math.segment_sum(weights, owner)
-    return tf.math.segment_sum(rows * weights[:, tf.newaxis], owner) / total[:, tf.newaxis]
+    scores = tf.matmul(asked, rows, transpose_b=True)
+    return tf.matmul(tf.nn.softmax(scores + log_weights), rows)
 
 
 def readout_shapes(dimension: int, width: int) -> dict[str, tuple[int, ...]]:
@@ -126,8 +145,11 @@ def readout_shapes(dimension: int, width: int) -> dict[str, tuple[int, ...]]:
     return {
         "kernel": (dimension, width),
         "bias": (width,),
-        "recurrent_kernel": (2 * width + 1, 3 * width),
-        "recurrent_bias": (3 * width + 1,),
+        "hidden_kernel": (width, 3 * width),
+        "read_kernel": (width, 3 * width),
+        "idle_kernel": (1,),
+        "gate_bias": (3 * width,),
+        "idle_bias": (1,),
     }
 
 
@@ -150,36 +172,34 @@ def from_maml(weights: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
     """Turn maml's [kernel, bias, recurrent kernel, recurrent bias] into this layer's weights."""
     kernel, bias, recurrent_kernel, recurrent_bias = weights
     width = len(bias)
-    idle = slice(width, 2 * width)
-    last_row = np.zeros((1, 3 * width), dtype=np.float32)
-    last_row[0, 0] = np.linalg.norm(recurrent_kernel[:, idle])
-    used_kernel = np.delete(recurrent_kernel, idle, axis=1)
-    used_bias = np.delete(recurrent_bias, idle)
+    # maml's gates: input, forget, cell, output
+    into, idle, cell, out = np.split(recurrent_kernel, 4, axis=1)
+    used = np.concatenate([into, out, cell], axis=1)
+    bias_into, bias_idle, bias_cell, bias_out = np.split(recurrent_bias, 4)
     return {
         "kernel": kernel,
         "bias": bias,
-        "recurrent_kernel": np.concatenate([used_kernel, last_row]),
-        "recurrent_bias": np.append(used_bias, np.linalg.norm(recurrent_bias[idle])),
+        "hidden_kernel": used[:width],
+        "read_kernel": used[width:],
+        "idle_kernel": np.linalg.norm(idle).reshape(1),
+        "gate_bias": np.concatenate([bias_into, bias_out, bias_cell]),
+        "idle_bias": np.linalg.norm(bias_idle).reshape(1),
     }
 
 
 def to_maml(weights: Mapping[str, np.ndarray]) -> list[np.ndarray]:
     """Turn this layer's weights into maml's four; the forget gate gets one entry with its norm."""
     width = len(weights["bias"])
-    forget_kernel = np.zeros((2 * width, width), dtype=np.float32)
-    forget_kernel[0, 0] = weights["recurrent_kernel"][-1, 0]
-    forget_bias = np.zeros(width, dtype=np.float32)
-    forget_bias[0] = weights["recurrent_bias"][-1]
-    used = weights["recurrent_kernel"][:-1]
+    idle = np.zeros((2 * width, width), dtype=np.float32)
+    idle[0, 0] = weights["idle_kernel"][0]
+    bias_idle = np.zeros(width, dtype=np.float32)
+    bias_idle[0] = weights["idle_bias"][0]
+    used = np.concatenate([weights["hidden_kernel"], weights["read_kernel"]])
+    into, out, cell = np.split(used, 3, axis=1)
+    bias_into, bias_out, bias_cell = np.split(weights["gate_bias"], 3)
     return [
         weights["kernel"],
         weights["bias"],
-        np.concatenate([used[:, :width], forget_kernel, used[:, width:]], axis=1),
-        np.concatenate(
-            [
-                weights["recurrent_bias"][:width],
-                forget_bias,
-                weights["recurrent_bias"][width:-1],
-            ]
-        ),
+        np.concatenate([into, idle, cell, out], axis=1),
+        np.concatenate([bias_into, bias_idle, bias_cell, bias_out]),
     ]

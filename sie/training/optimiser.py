@@ -50,11 +50,12 @@ class Optimiser:
 
     Parameters
     ----------
-    variables : sequence of tf.Variable
-        What `apply` updates, in this order; float32.
+    groups : sequence of sequences of tf.Variable
+        What `apply` updates, float32; LAMB takes the norm of a group as of one variable.
     """
 
-    def __init__(self, variables: Sequence[tf.Variable]) -> None:
+    def __init__(self, groups: Sequence[Sequence[tf.Variable]]) -> None:
+        self.variables = [variable for group in groups for variable in group]
         self._iterations = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._init_lr = tf.Variable(1e-4, trainable=False)
         self._max_lr = tf.Variable(1e-3, trainable=False)
@@ -64,9 +65,11 @@ class Optimiser:
         self._schedule.initial_learning_rate = self._init_lr
         self._schedule.maximal_learning_rate = self._max_lr
         self._schedule.step_size = self._step_size
-        self._slots = [
-            _Slot(variable, *(_beside(variable) for _ in range(4))) for variable in variables
+        self._groups = [
+            [_Slot(variable, *(_beside(variable) for _ in range(4))) for variable in group]
+            for group in groups
         ]
+        self._slots = [slot for group in self._groups for slot in group]
         self.restart()
 
     def set_schedule(self, init_lr: float, max_lr: float, steps_per_epoch: int) -> None:
@@ -88,25 +91,36 @@ class Optimiser:
         return self._schedule(self._iterations)
 
     def apply(self, gradients: Sequence[tf.Tensor]) -> None:
-        """Update the variables once; may be called inside a tf.function."""
+        """Take one step by gradients of `variables`; may be called inside a tf.function."""
         rate = self.learning_rate()
         step = tf.cast(self._iterations.assign_add(1), tf.float32)
         powers = tf.pow(BETA_1, step), tf.pow(BETA_2, step)
         for slot, gradient in zip(self._slots, gradients, strict=True):
-            _update(slot, gradient, rate, *powers)
+            _take_direction(slot, gradient, *powers)
+        for group in self._groups:
+            _follow_directions(group, rate)
         if self._iterations % SYNC_PERIOD == 0:  # becomes a branch of the graph
             _synchronise(self._slots)
+
+    def sound(self) -> tf.Tensor:
+        """Return whether no weight and no gradient since the restart was infinite or no number.
+
+        The weights alone do not tell: they stand still once a squared gradient overflows.
+        """
+        kept = [(slot.variable, slot.second_moment) for slot in self._slots]
+        sums = [tf.reduce_sum(value) for pair in kept for value in pair]
+        return tf.math.is_finite(tf.add_n(sums))
 
 
 def _beside(variable: tf.Variable) -> tf.Variable:
     return tf.Variable(tf.zeros_like(variable), trainable=False)
 
 
-def _update(slot: _Slot, gradient: Any, rate: Any, power_1: Any, power_2: Any) -> None:
-    """Take one LAMB step."""
+def _take_direction(slot: _Slot, gradient: Any, power_1: Any, power_2: Any) -> None:
+    """Update the moments and set the direction, downhill, before its scaling."""
     slot.direction.assign(tf.zeros(slot.direction.shape))
     # The kernel subtracts lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + epsilon). With lr = 1 and
-    # this epsilon that is m_hat / (sqrt(v_hat) + EPSILON), LAMB's direction before scaling.
+    # this epsilon that is m_hat / (sqrt(v_hat) + EPSILON), LAMB's direction.
     tf.raw_ops.ResourceApplyAdam(
         var=slot.direction.handle,
         m=slot.first_moment.handle,
@@ -119,17 +133,23 @@ def _update(slot: _Slot, gradient: Any, rate: Any, power_1: Any, power_2: Any) -
         epsilon=EPSILON * tf.sqrt(1 - power_2),
         grad=gradient,
     )
-    of_weights, of_direction = _norm(slot.variable), _norm(slot.direction)
+
+
+def _follow_directions(group: Sequence[_Slot], rate: Any) -> None:
+    """Move the variables of a group along their directions, scaled by the group's norms."""
+    of_weights = _norm([slot.variable for slot in group])
+    of_direction = _norm([slot.direction for slot in group])
     both = (of_weights > 0) & (of_direction > 0)
     ratio = tf.where(both, tf.math.divide_no_nan(of_weights, of_direction), 1.0)
-    # the direction already points downhill; this kernel subtracts alpha times delta
-    tf.raw_ops.ResourceApplyGradientDescent(
-        var=slot.variable.handle, alpha=-rate * ratio, delta=slot.direction
-    )
+    for slot in group:
+        # the kernel subtracts alpha times delta
+        tf.raw_ops.ResourceApplyGradientDescent(
+            var=slot.variable.handle, alpha=-rate * ratio, delta=slot.direction
+        )
 
 
-def _norm(variable: tf.Variable) -> tf.Tensor:
-    return tf.sqrt(2 * tf.nn.l2_loss(variable))
+def _norm(variables: Sequence[tf.Variable]) -> tf.Tensor:
+    return tf.sqrt(2 * tf.add_n([tf.nn.l2_loss(variable) for variable in variables]))
 
 
 def _synchronise(slots: Sequence[_Slot]) -> None:

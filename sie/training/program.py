@@ -18,8 +18,8 @@ from sie.models.config import TrialConfig
 from sie.training.batches import Batches, make_batches
 from sie.training.optimiser import Optimiser
 
-PREDICTION_BATCH = 512
-"""Structures that are predicted at once: bounds the memory of a large validation set."""
+PREDICTION_BATCH = 128
+"""Structures that are predicted at once; attention costs grow with its square."""
 
 _ROWS = (
     tf.TensorSpec([None, None], tf.float32),
@@ -66,7 +66,7 @@ class Predictor:
         )
         for i in tf.range(tf.size(bounds) - 1):
             inputs = _batch(rows, multiplicity, batches, i)
-            parts = parts.write(i, self._model.logits(*inputs, training=False))
+            parts = parts.write(i, self._model.logits(*inputs))
         return tf.ensure_shape(parts.concat(), order.shape)
 
 
@@ -85,11 +85,14 @@ class Program:
         self.holder: object = None
         """Whoever has reset it last; its weights are nobody else's business."""
         self.model = AtomSets(config, dimension)
-        self.variables = list(self.model.named_variables().values())
-        self.optimiser = Optimiser(self.variables)
+        self.optimiser = Optimiser(self.model.norm_groups())
+        self.variables = self.optimiser.variables
         self.predict = Predictor(self.model)
+        self._shape = config.n_layers, config.n_neurons
         labels = tf.TensorSpec([None], tf.float32)
-        compiled = tf.function(self._epoch, input_signature=[*_ROWS, labels, *_BATCHES])
+        draws = [tf.TensorSpec([None, config.n_neurons], tf.uint16)] * config.n_layers
+        signature = [*_ROWS, labels, draws, draws, *_BATCHES]
+        compiled = tf.function(self._epoch, input_signature=signature)
         compiled.get_concrete_function()  # trace now: it belongs to the setup, not to epoch 1
         self._compiled = compiled
 
@@ -103,7 +106,7 @@ class Program:
     ) -> None:
         """Make everything as new for a trial: hyperparameters, weights, moments, dropout."""
         self.model.set_hyperparameters(config)
-        self.model.generator.reset_from_seed(dropout_seed)
+        self._dropout = np.random.default_rng(dropout_seed)
         self.optimiser.set_schedule(config.init_lr, config.max_lr, steps_per_epoch)
         if weights is None:
             weights = initial_weights(config, self.model.dimension, weight_seed)
@@ -120,32 +123,51 @@ class Program:
         """Update the weights once per batch and return the mean cross-entropy of the structures.
 
         The value is what training saw (dropout on, weights of the moment) without the L2 penalty,
-        so that it compares with a validation loss. It is NaN when a loss, a gradient's norm or a
-        weight was not finite: the loss alone would not show it, for relu turns NaN into 0 and
-        LAMB stands still once a squared gradient overflows.
+        so that it compares with a validation loss. It is NaN when a loss, a gradient or a weight
+        was not finite: the loss alone would not show it, for relu turns NaN into 0.
         """
         batches = data.batches(order, batch_size)
-        return float(self._compiled(*data.tensors, labels, *batches).numpy())
+        n_rows, n_structures = (len(batches[i]) for i in (1, 0))
+        draws = self._draw(n_rows), self._draw(n_structures)
+        return float(self._compiled(*data.tensors, labels, *draws, *batches).numpy())
 
-    def _epoch(self, rows: Any, multiplicity: Any, labels: Any, *batches: Any) -> tf.Tensor:
-        order, _, _, bounds, _ = batches
-        total = norms = 0.0
+    def _draw(self, n: int) -> list[tf.Tensor]:
+        """Draw a uint16 for each unit of n rows in every layer: four from each random integer."""
+        n_layers, n_neurons = self._shape
+        integers = self._dropout.bit_generator.random_raw(-(-n * n_layers * n_neurons // 4))
+        numbers = integers.view(np.uint16)[: n * n_layers * n_neurons]
+        return [tf.constant(layer) for layer in numbers.reshape(n_layers, n, n_neurons)]
+
+    def _epoch(
+        self,
+        rows: Any,
+        multiplicity: Any,
+        labels: Any,
+        phi_draws: Any,
+        rho_draws: Any,
+        *batches: Any,
+    ) -> tf.Tensor:
+        order, _, _, bounds, row_bounds = batches
+        total = 0.0
         for i in tf.range(tf.size(bounds) - 1):
             inputs = _batch(rows, multiplicity, batches, i)
-            of_batch = tf.gather(labels, order[bounds[i] : bounds[i + 1]])
+            first, last = bounds[i], bounds[i + 1]
+            of_batch = tf.gather(labels, order[first:last])
+            draws = (
+                [draw[row_bounds[i] : row_bounds[i + 1]] for draw in phi_draws],
+                [draw[first:last] for draw in rho_draws],
+            )
             with tf.GradientTape() as tape:
-                logits = self.model.logits(*inputs, training=True)
+                logits = self.model.logits(*inputs, draws)
                 losses = tf.nn.sigmoid_cross_entropy_with_logits(of_batch, logits)
                 objective = tf.reduce_mean(losses) + self.model.penalty()
-            # with one readout step the recurrent kernel is not used
+            # the idle entries, and with one readout step the recurrent kernels, have none
             zero = tf.UnconnectedGradients.ZERO
             gradients = tape.gradient(objective, self.variables, unconnected_gradients=zero)
             self.optimiser.apply(gradients)
             total += tf.reduce_sum(losses)
-            norms += tf.linalg.global_norm(gradients)
-        weights = tf.add_n([tf.reduce_sum(variable) for variable in self.variables])
         mean = total / tf.cast(tf.size(order), tf.float32)
-        return tf.where(tf.math.is_finite(norms + weights), mean, np.nan)
+        return tf.where(self.optimiser.sound(), mean, np.nan)
 
 
 def _batch(rows: Any, multiplicity: Any, batches: Any, i: Any) -> tuple[Any, Any, Any]:

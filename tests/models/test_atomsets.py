@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from sie.errors import InputError
-from sie.models.atomsets import build_atomsets, initial_weights
+from sie.models.atomsets import build_atomsets, drop, initial_weights
 from sie.models.config import TrialConfig
 from sie.models.set2set import to_maml
 
@@ -73,22 +73,41 @@ def test_initial_weights_follow_the_seed_and_stock_shapes(model):
     assert np.abs(drawn["rho/0/kernel"]).max() <= limit
 
 
-def test_dropout_drops_its_share_and_keeps_the_mean(model):
-    x = tf.ones((400, D))
-    identity = [tf.keras.layers.Lambda(tf.identity)]
-    dropped = model._stack(identity, x, "dropout_phi", training=True).numpy()
-    assert set(np.unique(dropped)) == {0.0, 1 / (1 - CONFIG.dropout_phi)}
-    assert abs((dropped == 0).mean() - CONFIG.dropout_phi) < 0.05
-    kept = model._stack(identity, x, "dropout_phi", training=False)
-    np.testing.assert_array_equal(kept, x)
+def draws_for(model, n_rows, n_structures, seed=0):
+    rng = np.random.default_rng(seed)
+
+    def draw(n):
+        shape = (n, CONFIG.n_neurons)
+        return [
+            tf.constant(rng.integers(0, 65536, shape, dtype=np.uint16))
+            for _ in range(CONFIG.n_layers)
+        ]
+
+    return draw(n_rows), draw(n_structures)
 
 
-def test_dropout_follows_the_generator(model, batch):
-    model.generator.reset_from_seed(3)
-    first, second = (model.logits(*batch, training=True).numpy() for _ in range(2))
-    model.generator.reset_from_seed(3)
-    np.testing.assert_array_equal(model.logits(*batch, training=True), first)
-    assert (first != second).any()
+@pytest.mark.parametrize("rate", [0.0, 0.1, 0.3, 0.5])
+def test_dropout_drops_its_share_and_keeps_the_mean(rate):
+    numbers = tf.constant(np.arange(65536, dtype=np.uint16))  # each value once
+    dropped = drop(tf.ones(65536), tf.constant(rate), numbers).numpy()
+    assert (dropped == 0).mean() == pytest.approx(rate, abs=1 / 65536)
+    assert dropped.astype(float).mean() == pytest.approx(1, abs=1e-6)
+    assert len(np.unique(dropped)) == 1 + (rate > 0)
+
+
+def test_dropout_follows_its_draws_in_every_layer(model, batch):
+    given = draws_for(model, 8, 3)
+    first = model.logits(*batch, given).numpy()
+    np.testing.assert_array_equal(model.logits(*batch, given), first)
+    assert (model.logits(*batch).numpy() != first).any()
+    for part, layer in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        # everything of one layer dropped: nothing of its input comes through
+        other = [list(draws) for draws in given]
+        other[part][layer] = tf.zeros_like(other[part][layer])
+        constant = model.logits(*batch, other).numpy()
+        if part == 1:
+            assert len(np.unique(constant)) == 1
+        assert (constant != first).any()
 
 
 def test_a_rate_of_one_configuration_replaces_the_others(model, batch):
@@ -96,7 +115,8 @@ def test_a_rate_of_one_configuration_replaces_the_others(model, batch):
         n_layers=2, n_neurons=6, readout_width=8, dropout_phi=0, dropout_rho=0, l2_phi=0, l2_rho=0
     )
     model.set_hyperparameters(without)
-    np.testing.assert_allclose(model.logits(*batch, training=True), model.logits(*batch), rtol=1e-6)
+    draws = draws_for(model, 8, 3)
+    np.testing.assert_allclose(model.logits(*batch, draws), model.logits(*batch), rtol=1e-6)
     assert float(model.penalty()) == 0
     model.set_hyperparameters(CONFIG)
     assert float(model.penalty()) > 0

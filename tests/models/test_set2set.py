@@ -12,7 +12,8 @@ from sie.models.set2set import (
 )
 
 D, WIDTH = 5, 8
-NAMES = ("kernel", "bias", "recurrent_kernel", "recurrent_bias")
+NAMES = tuple(readout_shapes(1, 1))
+MAML_NAMES = (("kernel",), ("bias",), NAMES[2:5], NAMES[5:])
 
 
 def random_maml_weights(seed=0, scale=1.0):
@@ -42,8 +43,9 @@ def read(layer, rows, multiplicity, owner):
     return layer([tf.constant(rows), tf.constant(multiplicity), tf.constant(owner)]).numpy()
 
 
+@pytest.mark.parametrize("folding", [True, False])
 @pytest.mark.parametrize("steps", [1, 2, 3, 4])
-def test_value_and_gradients_are_mamls(steps):
+def test_value_and_gradients_are_mamls(steps, folding):
     from maml.models.dl._layers import WeightedSet2Set as Peer
 
     given = random_maml_weights()
@@ -59,6 +61,7 @@ def test_value_and_gradients_are_mamls(steps):
     *their_gradients, their_row_gradient = tape.gradient(loss, [*peer.trainable_weights, rows])
 
     layer = layer_with(from_maml(given), steps)
+    layer._folds = folding
     with tf.GradientTape() as tape:
         tape.watch(rows)
         ours = layer([rows, multiplicity, owner])
@@ -122,20 +125,23 @@ def test_weights_go_to_maml_and_back_with_the_norms_that_lamb_sees():
     there = to_maml(ours)
     for name, value in from_maml(there).items():
         np.testing.assert_allclose(value, ours[name], rtol=1e-6)
-    for original, returned, name in zip(given, there, NAMES, strict=True):
+    for original, returned, names in zip(given, there, MAML_NAMES, strict=True):
         assert returned.shape == original.shape
-        np.testing.assert_allclose(np.linalg.norm(ours[name]), np.linalg.norm(original), rtol=1e-6)
+        norm = np.sqrt(sum(np.sum(ours[name].astype(float) ** 2) for name in names))
+        np.testing.assert_allclose(norm, np.linalg.norm(original), rtol=1e-6)
 
 
 def test_initial_weights_are_drawn_as_mamls():
     width = 64
     values = initial_readout(np.random.default_rng(3), D, width)
-    recurrent = values["recurrent_kernel"]
+    used = np.concatenate([values["hidden_kernel"], values["read_kernel"]])
     # 2 width orthonormal rows of 4 width columns: squared norm 2 width, idle part included
-    np.testing.assert_allclose(np.sum(recurrent.astype(float) ** 2), 2 * width, rtol=1e-4)
+    whole = np.sum(used.astype(float) ** 2) + float(values["idle_kernel"][0]) ** 2
+    np.testing.assert_allclose(whole, 2 * width, rtol=1e-4)
     # each entry has variance 1 / (4 width), cut out or not
-    np.testing.assert_allclose(recurrent[:-1].var(), 1 / (4 * width), rtol=0.05)
-    np.testing.assert_allclose(values["recurrent_bias"], [*[0] * 3 * width, np.sqrt(width)])
+    np.testing.assert_allclose(used.var(), 1 / (4 * width), rtol=0.05)
+    assert not values["gate_bias"].any()
+    np.testing.assert_allclose(values["idle_bias"], [np.sqrt(width)])
     limit = np.sqrt(6 / (D + width))
     assert 0.95 * limit < np.abs(values["kernel"]).max() <= limit
     assert not values["bias"].any()

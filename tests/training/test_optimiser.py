@@ -46,7 +46,7 @@ def start():
 @pytest.fixture(scope="module")
 def optimised(start):
     variables = [tf.Variable(value) for value in start]
-    optimiser = Optimiser(variables)
+    optimiser = Optimiser([[variable] for variable in variables])
     optimiser.set_schedule(INIT, TOP, STEPS)
     return variables, optimiser, tf.function(optimiser.apply)
 
@@ -83,7 +83,7 @@ def test_a_hundred_steps_are_those_of_tensorflow_addons():
     given = [rng.normal(size=shape).astype(np.float32) / 4 for shape in shapes[:3]]
     given += [np.zeros(shape, np.float32) for shape in shapes[3:]]
     ours, theirs = ([tf.Variable(value) for value in given] for _ in range(2))
-    optimiser = Optimiser(ours)
+    optimiser = Optimiser([[variable] for variable in ours])
     optimiser.set_schedule(1e-4, 7e-3, 4)
     schedule = tfa.optimizers.Triangular2CyclicalLearningRate(1e-4, 7e-3, 40)
     peer = tfa.optimizers.Lookahead(tfa.optimizers.LAMB(schedule))

@@ -14,7 +14,12 @@ import tensorflow as tf
 from sie.errors import InputError
 from sie.models.config import TrialConfig
 from sie.models.initial import glorot_uniform
-from sie.models.set2set import WeightedSet2Set, initial_readout, readout_shapes
+from sie.models.set2set import (
+    SharedKernel,
+    WeightedSet2Set,
+    initial_readout,
+    readout_shapes,
+)
 
 DropoutDraws = tuple[Sequence[Any], Sequence[Any]]
 """Random numbers for the layers of phi and of rho; see `AtomSets.logits`."""
@@ -53,6 +58,7 @@ class AtomSets(tf.keras.Model):
         multiplicity: tf.Tensor,
         owner: tf.Tensor,
         draws: DropoutDraws | None = None,
+        shared: Mapping[str, SharedKernel] | None = None,
     ) -> tf.Tensor:
         """Return the log-odds of class 1, shape (n_structures,).
 
@@ -63,10 +69,12 @@ class AtomSets(tf.keras.Model):
         draws : pair of sequences of tf.Tensor, optional
             Uniform uint16 for every unit: for each layer of phi (n_rows, n_neurons), for each of
             rho (n_structures, n_neurons). Units are dropped by them, and none without them.
+        shared : mapping, optional
+            Of `readout.shared_kernels`; see there.
         """
         of_phi, of_rho = draws or (None, None)
         phi = self._stack(self.phi, rows, "dropout_phi", of_phi)
-        read = self.readout([phi, multiplicity, owner])
+        read = self.readout([phi, multiplicity, owner], shared)
         rho = self._stack(self.rho, read, "dropout_rho", of_rho)
         return self.score(rho)[:, 0]
 

@@ -6,6 +6,7 @@ The layer, its initial values and the exchange of weights with maml live here; p
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,38 @@ import tensorflow as tf
 
 from sie.models.initial import glorot_uniform, orthogonal
 
+Product = Callable[[tf.Tensor], tf.Tensor]
+
 FOLDING_SHARE = 8
 """Kernels are multiplied beforehand where rows have at most this share of the width's columns."""
+
+
+class SharedKernel:
+    """A kernel of several products, whose gradient is one product too.
+
+    Gradients of a kernel are as large as the kernel; made one by one and then added they cost
+    several passes over it. Here each product's output is kept, for a tape to give its gradient.
+
+    Parameters
+    ----------
+    kernel : tf.Variable
+        Shape (n_inputs, n_outputs).
+    """
+
+    def __init__(self, kernel: tf.Variable) -> None:
+        self.kernel = kernel
+        self.inputs: list[tf.Tensor] = []
+        self.outputs: list[tf.Tensor] = []
+
+    def __call__(self, x: tf.Tensor) -> tf.Tensor:
+        """Return x times the kernel; a tape sees no way from it to the kernel."""
+        self.inputs.append(x)
+        self.outputs.append(tf.matmul(x, tf.stop_gradient(self.kernel)))
+        return self.outputs[-1]
+
+    def gradient(self, of_outputs: Sequence[tf.Tensor]) -> tf.Tensor:
+        """Return the kernel's gradient from those of `outputs`, in their order."""
+        return tf.matmul(tf.concat(self.inputs, 0), tf.concat(of_outputs, 0), transpose_a=True)
 
 
 class WeightedSet2Set(tf.keras.layers.Layer):
@@ -72,7 +103,15 @@ class WeightedSet2Set(tf.keras.layers.Layer):
         kernel = ("hidden_kernel", "read_kernel", "idle_kernel")
         return ("kernel",), ("bias",), kernel, ("gate_bias", "idle_bias")
 
-    def call(self, inputs: Sequence[tf.Tensor]) -> tf.Tensor:
+    def shared_kernels(self) -> dict[str, SharedKernel]:
+        """Return the kernels that several rounds use, by name; new ones for every call."""
+        several = ["hidden_kernel"] * (self.steps > 2)
+        several += ["read_kernel"] * (self.steps > 2 and not self._folds)
+        return {name: SharedKernel(getattr(self, name)) for name in several}
+
+    def call(
+        self, inputs: Sequence[tf.Tensor], shared: Mapping[str, SharedKernel] | None = None
+    ) -> tf.Tensor:
         """Return q*, shape (n_structures, 2 width).
 
         Parameters
@@ -81,16 +120,22 @@ class WeightedSet2Set(tf.keras.layers.Layer):
             Shapes (n_rows, d), (n_rows,) and (n_rows,): owner is the structure of a row, rising
             from 0 without gaps. Rows of multiplicity 0 change nothing, but each structure needs
             one of more.
+        shared : mapping, optional
+            Of `shared_kernels`: the caller takes the gradients of these kernels from them.
         """
         rows, multiplicity, owner = inputs
+        product = {
+            name: (shared or {}).get(name) or partial(_product, getattr(self, name))
+            for name in ("hidden_kernel", "read_kernel")
+        }
         log_weights = _log_weights(multiplicity, owner)
         n_structures = tf.shape(log_weights)[0]
-        from_read = self._folded() if self._folds else self._unfolded
+        from_read = self._folded() if self._folds else self._unfolded(product["read_kernel"])
         query = self._lstm(self.gate_bias[tf.newaxis])  # (1, width): every structure asks the same
         asked = tf.matmul(query, self.kernel, transpose_b=True)
         mean = _attend(tf.tile(asked, [n_structures, 1]), rows, log_weights)
         for _ in range(self.steps - 1):
-            of_hidden = tf.matmul(query, self.hidden_kernel) + self.gate_bias
+            of_hidden = product["hidden_kernel"](query) + self.gate_bias
             query = self._lstm(of_hidden + from_read(mean))
             asked = tf.matmul(query, self.kernel, transpose_b=True)
             mean = _attend(asked, rows, log_weights)
@@ -102,11 +147,11 @@ class WeightedSet2Set(tf.keras.layers.Layer):
         """Return the attended memory from the attended rows."""
         return tf.nn.bias_add(tf.matmul(mean, self.kernel), self.bias)
 
-    def _unfolded(self, mean: tf.Tensor) -> tf.Tensor:
-        """Return what the attended memory adds to the gates, shape (n_structures, 3 width)."""
-        return tf.matmul(self._read(mean), self.read_kernel)
+    def _unfolded(self, product: Product) -> Product:
+        """Return the function from attended rows to their part of the gates, (n, 3 width)."""
+        return lambda mean: product(self._read(mean))
 
-    def _folded(self) -> Callable[[tf.Tensor], tf.Tensor]:
+    def _folded(self) -> Product:
         """Return the same function with both kernels multiplied beforehand."""
         both = tf.concat([self.kernel, self.bias[tf.newaxis]], axis=0)
         folded = tf.matmul(both, self.read_kernel)
@@ -124,6 +169,10 @@ class WeightedSet2Set(tf.keras.layers.Layer):
         """Return the settings as plain values."""
         own = {"width": self.width, "steps": self.steps}
         return {**super().get_config(), **own}
+
+
+def _product(kernel: tf.Variable, x: tf.Tensor) -> tf.Tensor:
+    return tf.matmul(x, kernel)
 
 
 def _log_weights(multiplicity: tf.Tensor, owner: tf.Tensor) -> tf.Tensor:

@@ -6,7 +6,7 @@ what an epoch reads comes in from outside, and how many there are is decided the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ import tensorflow as tf
 from sie.features.record import OrbitFeatures
 from sie.models.atomsets import AtomSets, initial_weights
 from sie.models.config import TrialConfig
+from sie.models.set2set import SharedKernel
 from sie.training.batches import Batches, make_batches
 from sie.training.optimiser import Optimiser
 
@@ -34,6 +35,7 @@ class ResidentFeatures:
     def __init__(self, features: OrbitFeatures) -> None:
         self.features = features
         self.tensors = (tf.constant(features.rows), tf.constant(features.multiplicity))
+        self.in_order = self.batches(np.arange(len(features)), PREDICTION_BATCH)
 
     def batches(self, order: np.ndarray, batch_size: int) -> tuple[tf.Tensor, ...]:
         """Return the tensors that tell a program what to read in which order."""
@@ -56,8 +58,7 @@ class Predictor:
 
     def __call__(self, data: ResidentFeatures) -> np.ndarray:
         """Return float32 log-odds, shape (n_structures,), in the order of the features."""
-        order = np.arange(len(data.features))
-        return self._compiled(*data.tensors, *data.batches(order, PREDICTION_BATCH)).numpy()
+        return self._compiled(*data.tensors, *data.in_order).numpy()
 
     def _logits(self, rows: Any, multiplicity: Any, *batches: Any) -> tf.Tensor:
         order, _, _, bounds, _ = batches
@@ -128,12 +129,13 @@ class Program:
         """
         batches = data.batches(order, batch_size)
         n_rows, n_structures = (len(batches[i]) for i in (1, 0))
-        draws = self._draw(n_rows), self._draw(n_structures)
+        draws = self.draw(n_rows), self.draw(n_structures)
         return float(self._compiled(*data.tensors, labels, *draws, *batches).numpy())
 
-    def _draw(self, n: int) -> list[tf.Tensor]:
-        """Draw a uint16 for each unit of n rows in every layer: four from each random integer."""
+    def draw(self, n: int) -> list[tf.Tensor]:
+        """Return a uniform uint16 for each unit of n rows in every layer of phi, or of rho."""
         n_layers, n_neurons = self._shape
+        # four from each random integer, at a tenth of the price of as many random floats
         integers = self._dropout.bit_generator.random_raw(-(-n * n_layers * n_neurons // 4))
         numbers = integers.view(np.uint16)[: n * n_layers * n_neurons]
         return [tf.constant(layer) for layer in numbers.reshape(n_layers, n, n_neurons)]
@@ -157,17 +159,30 @@ class Program:
                 [draw[row_bounds[i] : row_bounds[i + 1]] for draw in phi_draws],
                 [draw[first:last] for draw in rho_draws],
             )
+            shared = self.model.readout.shared_kernels()
             with tf.GradientTape() as tape:
-                logits = self.model.logits(*inputs, draws)
+                logits = self.model.logits(*inputs, draws, shared)
                 losses = tf.nn.sigmoid_cross_entropy_with_logits(of_batch, logits)
                 objective = tf.reduce_mean(losses) + self.model.penalty()
-            # the idle entries, and with one readout step the recurrent kernels, have none
-            zero = tf.UnconnectedGradients.ZERO
-            gradients = tape.gradient(objective, self.variables, unconnected_gradients=zero)
-            self.optimiser.apply(gradients)
+            self.optimiser.apply(self._gradients(tape, objective, list(shared.values())))
             total += tf.reduce_sum(losses)
         mean = total / tf.cast(tf.size(order), tf.float32)
         return tf.where(self.optimiser.sound(), mean, np.nan)
+
+    def _gradients(
+        self, tape: tf.GradientTape, objective: tf.Tensor, shared: Sequence[SharedKernel]
+    ) -> list[tf.Tensor]:
+        """Return the gradients of `variables`, those of shared kernels from their products."""
+        # the idle entries, and with one readout step the recurrent kernels, have none
+        zero = tf.UnconnectedGradients.ZERO
+        outputs = [kernel.outputs for kernel in shared]
+        gradients, of_outputs = tape.gradient(
+            objective, [self.variables, outputs], unconnected_gradients=zero
+        )
+        for kernel, of_its_outputs in zip(shared, of_outputs, strict=True):
+            place = next(i for i, v in enumerate(self.variables) if v is kernel.kernel)
+            gradients[place] = kernel.gradient(of_its_outputs)
+        return gradients
 
 
 def _batch(rows: Any, multiplicity: Any, batches: Any, i: Any) -> tuple[Any, Any, Any]:

@@ -43,9 +43,10 @@ def read(layer, rows, multiplicity, owner):
     return layer([tf.constant(rows), tf.constant(multiplicity), tf.constant(owner)]).numpy()
 
 
+@pytest.mark.parametrize("joined", [True, False])
 @pytest.mark.parametrize("folding", [True, False])
 @pytest.mark.parametrize("steps", [1, 2, 3, 4])
-def test_value_and_gradients_are_mamls(steps, folding):
+def test_value_and_gradients_are_mamls(steps, folding, joined):
     from maml.models.dl._layers import WeightedSet2Set as Peer
 
     given = random_maml_weights()
@@ -62,20 +63,24 @@ def test_value_and_gradients_are_mamls(steps, folding):
 
     layer = layer_with(from_maml(given), steps)
     layer._folds = folding
+    shared = layer.shared_kernels() if joined else {}
     with tf.GradientTape() as tape:
         tape.watch(rows)
-        ours = layer([rows, multiplicity, owner])
+        ours = layer([rows, multiplicity, owner], shared)
         loss = tf.reduce_sum(ours * direction)
-    named = [getattr(layer, name) for name in NAMES]
-    zero = tf.UnconnectedGradients.ZERO  # of the recurrent kernel when there is one step
-    gradients = tape.gradient(loss, [*named, rows], unconnected_gradients=zero)
-    *our_gradients, our_row_gradient = gradients
+    named = {name: getattr(layer, name) for name in NAMES}
+    outputs = {name: kernel.outputs for name, kernel in shared.items()}
+    zero = tf.UnconnectedGradients.ZERO  # of the recurrent kernels when there is one step
+    our_gradients, of_outputs, our_row_gradient = tape.gradient(
+        loss, [named, outputs, rows], unconnected_gradients=zero
+    )
+    our_gradients |= {name: shared[name].gradient(of_outputs[name]) for name in shared}
 
     np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(our_row_gradient, their_row_gradient, rtol=1e-5, atol=1e-5)
     # the forget gate has no gradient in maml, nor have the idle entries here
     expected = from_maml([tf.convert_to_tensor(g).numpy() for g in their_gradients])
-    for name, gradient in zip(NAMES, our_gradients, strict=True):
+    for name, gradient in our_gradients.items():
         np.testing.assert_allclose(gradient, expected[name], rtol=1e-5, atol=1e-5, err_msg=name)
 
 

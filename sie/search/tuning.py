@@ -121,7 +121,7 @@ def run_search(
     collector = Collector(job.rule, observers)
     for trial in past:
         collector.guard.count(trial.result)
-    end = _fit(searcher, scheduler, job, rest, collector)
+    end = _fit(searcher, scheduler, job, rest, workers, collector)
     trials = sorted((*past, *end.trials), key=lambda trial: trial.task.number)
     return PhaseEnd(tuple(trials), end.interrupted)
 
@@ -137,7 +137,8 @@ def run_tasks(
         When trials fail as `FailureGuard` describes.
     """
     collector = Collector(job.rule, observers)
-    return _fit(TaskQueue(tasks, workers), FIFOScheduler(), job, len(tasks), collector)
+    queue = TaskQueue(tasks, workers)
+    return _fit(queue, FIFOScheduler(), job, len(tasks), workers, collector)
 
 
 def _fit(
@@ -145,11 +146,15 @@ def _fit(
     scheduler: TrialScheduler,
     job: TrainingJob,
     expected: int,
+    workers: int,
     collector: Collector,
 ) -> PhaseEnd:
     _require_sound(collector)
     if not expected:
         return PhaseEnd((), interrupted=False)
+    # By default Ray keeps one trial waiting for a worker. Short trials end before the next worker
+    # is up and take the waiting one over, so that a cluster never fills (8 workers: 3 at once).
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(workers)
     config = tune.TuneConfig(
         search_alg=searcher,
         scheduler=scheduler,

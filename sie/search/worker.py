@@ -98,6 +98,7 @@ class TrialWorker(tune.Trainable):
         return self._report(trainer.curves, first, ending, begin, ready)
 
     def _ready_trainer(self) -> Trainer:
+        from sie.training.memory import return_freed_memory
         from sie.training.threads import limit_threads
         from sie.training.trainer import Trainer
 
@@ -106,6 +107,7 @@ class TrialWorker(tune.Trainable):
             limit_threads(1)
             self._trainer = Trainer(job.features, job.labels, job.split.train, job.split.validation)
         if not self._started:
+            return_freed_memory()
             self._trainer.start(task.config, task.seed, job.budget.max_epochs)
             self._started = True
         return self._trainer

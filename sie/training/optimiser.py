@@ -97,10 +97,22 @@ class Optimiser:
         powers = tf.pow(BETA_1, step), tf.pow(BETA_2, step)
         for slot, gradient in zip(self._slots, gradients, strict=True):
             _take_direction(slot, gradient, *powers)
-        for group in self._groups:
-            _follow_directions(group, rate)
+        for group, length in zip(self._groups, self._lengths(rate), strict=True):
+            for slot in group:
+                # the kernel subtracts alpha times delta
+                tf.raw_ops.ResourceApplyGradientDescent(
+                    var=slot.variable.handle, alpha=-length, delta=slot.direction
+                )
         if self._iterations % SYNC_PERIOD == 0:  # becomes a branch of the graph
             _synchronise(self._slots)
+
+    def _lengths(self, rate: tf.Tensor) -> list[tf.Tensor]:
+        """Return for each group the rate times the ratio of its norms, LAMB's trust ratio."""
+        of_weights = _norms([[slot.variable for slot in group] for group in self._groups])
+        of_directions = _norms([[slot.direction for slot in group] for group in self._groups])
+        both = (of_weights > 0) & (of_directions > 0)
+        ratios = tf.where(both, tf.math.divide_no_nan(of_weights, of_directions), 1.0)
+        return tf.unstack(rate * ratios)
 
     def sound(self) -> tf.Tensor:
         """Return whether no weight and no gradient since the restart was infinite or no number.
@@ -135,21 +147,10 @@ def _take_direction(slot: _Slot, gradient: Any, power_1: Any, power_2: Any) -> N
     )
 
 
-def _follow_directions(group: Sequence[_Slot], rate: Any) -> None:
-    """Move the variables of a group along their directions, scaled by the group's norms."""
-    of_weights = _norm([slot.variable for slot in group])
-    of_direction = _norm([slot.direction for slot in group])
-    both = (of_weights > 0) & (of_direction > 0)
-    ratio = tf.where(both, tf.math.divide_no_nan(of_weights, of_direction), 1.0)
-    for slot in group:
-        # the kernel subtracts alpha times delta
-        tf.raw_ops.ResourceApplyGradientDescent(
-            var=slot.variable.handle, alpha=-rate * ratio, delta=slot.direction
-        )
-
-
-def _norm(variables: Sequence[tf.Variable]) -> tf.Tensor:
-    return tf.sqrt(2 * tf.add_n([tf.nn.l2_loss(variable) for variable in variables]))
+def _norms(groups: Sequence[Sequence[tf.Variable]]) -> tf.Tensor:
+    """Return the norm of every group, shape (n_groups,)."""
+    halves = [tf.add_n([tf.nn.l2_loss(variable) for variable in group]) for group in groups]
+    return tf.sqrt(2 * tf.stack(halves))
 
 
 def _synchronise(slots: Sequence[_Slot]) -> None:

@@ -14,12 +14,8 @@ import tensorflow as tf
 from sie.errors import InputError
 from sie.models.config import TrialConfig
 from sie.models.initial import glorot_uniform
-from sie.models.set2set import (
-    SharedKernel,
-    WeightedSet2Set,
-    initial_readout,
-    readout_shapes,
-)
+from sie.models.readout_weights import initial_readout, readout_shapes
+from sie.models.set2set import SharedKernel, WeightedSet2Set
 
 DropoutDraws = tuple[Sequence[Any], Sequence[Any]]
 """Random numbers for the layers of phi and of rho; see `AtomSets.logits`."""

@@ -1,6 +1,6 @@
 """Weighted Set2Set: the attention readout over the orbit rows of many structures at once.
 
-The layer, its initial values and the exchange of weights with maml live here; phi and rho do not.
+The layer lives here; what its weights are, and how they are drawn, in `readout_weights`.
 """
 
 from __future__ import annotations
@@ -12,12 +12,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from sie.models.initial import glorot_uniform, orthogonal
+from sie.models.readout_weights import folds, readout_shapes
 
 Product = Callable[[tf.Tensor], tf.Tensor]
-
-FOLDING_SHARE = 8
-"""Kernels are multiplied beforehand where rows have at most this share of the width's columns."""
 
 
 class SharedKernel:
@@ -93,7 +90,7 @@ class WeightedSet2Set(tf.keras.layers.Layer):
 
         `initial_readout` draws what to start a training from.
         """
-        self._folds = int(input_shape[0][-1]) * FOLDING_SHARE <= self.width
+        self._folds = folds(int(input_shape[0][-1]), self.width)
         for name, shape in readout_shapes(int(input_shape[0][-1]), self.width).items():
             setattr(self, name, self.add_weight(name=name, shape=shape, initializer="zeros"))
         super().build(input_shape)
@@ -130,7 +127,8 @@ class WeightedSet2Set(tf.keras.layers.Layer):
         }
         log_weights = _log_weights(multiplicity, owner)
         n_structures = tf.shape(log_weights)[0]
-        from_read = self._folded() if self._folds else self._unfolded(product["read_kernel"])
+        read = product["read_kernel"]
+        from_read = self._folded() if self._folds and self.steps > 1 else self._unfolded(read)
         query = self._lstm(self.gate_bias[tf.newaxis])  # (1, width): every structure asks the same
         asked = tf.matmul(query, self.kernel, transpose_b=True)
         mean = _attend(tf.tile(asked, [n_structures, 1]), rows, log_weights)
@@ -187,68 +185,3 @@ def _attend(asked: tf.Tensor, rows: tf.Tensor, log_weights: tf.Tensor) -> tf.Ten
     """Average the rows of each structure with softmax weights times multiplicities."""
     scores = tf.matmul(asked, rows, transpose_b=True)
     return tf.matmul(tf.nn.softmax(scores + log_weights), rows)
-
-
-def readout_shapes(dimension: int, width: int) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of the layer's weights by name, for rows of `dimension` columns."""
-    return {
-        "kernel": (dimension, width),
-        "bias": (width,),
-        "hidden_kernel": (width, 3 * width),
-        "read_kernel": (width, 3 * width),
-        "idle_kernel": (1,),
-        "gate_bias": (3 * width,),
-        "idle_bias": (1,),
-    }
-
-
-def initial_readout(rng: np.random.Generator, dimension: int, width: int) -> dict[str, np.ndarray]:
-    """Draw the layer's weights from maml's initial distribution (the forget gate cut out).
-
-    Returns
-    -------
-    dict
-        Float32 arrays of `readout_shapes`.
-    """
-    recurrent_bias = np.zeros(4 * width, dtype=np.float32)
-    recurrent_bias[width : 2 * width] = 1  # maml's unit_forget_bias
-    full = orthogonal(rng, 2 * width, 4 * width)
-    kernel = glorot_uniform(rng, dimension, width)
-    return from_maml([kernel, np.zeros(width, dtype=np.float32), full, recurrent_bias])
-
-
-def from_maml(weights: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
-    """Turn maml's [kernel, bias, recurrent kernel, recurrent bias] into this layer's weights."""
-    kernel, bias, recurrent_kernel, recurrent_bias = weights
-    width = len(bias)
-    # maml's gates: input, forget, cell, output
-    into, idle, cell, out = np.split(recurrent_kernel, 4, axis=1)
-    used = np.concatenate([into, out, cell], axis=1)
-    bias_into, bias_idle, bias_cell, bias_out = np.split(recurrent_bias, 4)
-    return {
-        "kernel": kernel,
-        "bias": bias,
-        "hidden_kernel": used[:width],
-        "read_kernel": used[width:],
-        "idle_kernel": np.linalg.norm(idle).reshape(1),
-        "gate_bias": np.concatenate([bias_into, bias_out, bias_cell]),
-        "idle_bias": np.linalg.norm(bias_idle).reshape(1),
-    }
-
-
-def to_maml(weights: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-    """Turn this layer's weights into maml's four; the forget gate gets one entry with its norm."""
-    width = len(weights["bias"])
-    idle = np.zeros((2 * width, width), dtype=np.float32)
-    idle[0, 0] = weights["idle_kernel"][0]
-    bias_idle = np.zeros(width, dtype=np.float32)
-    bias_idle[0] = weights["idle_bias"][0]
-    used = np.concatenate([weights["hidden_kernel"], weights["read_kernel"]])
-    into, out, cell = np.split(used, 3, axis=1)
-    bias_into, bias_out, bias_cell = np.split(weights["gate_bias"], 3)
-    return [
-        weights["kernel"],
-        weights["bias"],
-        np.concatenate([into, idle, cell, out], axis=1),
-        np.concatenate([bias_into, bias_idle, bias_cell, bias_out]),
-    ]

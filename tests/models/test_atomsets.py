@@ -5,7 +5,7 @@ import tensorflow as tf
 from sie.errors import InputError
 from sie.models.atomsets import build_atomsets, drop, initial_weights
 from sie.models.config import TrialConfig
-from sie.models.set2set import to_maml
+from sie.models.readout_weights import to_maml
 
 D = 4
 CONFIG = TrialConfig(

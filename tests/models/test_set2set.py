@@ -3,13 +3,8 @@ import pytest
 import tensorflow as tf
 
 from sie.models.initial import glorot_uniform, orthogonal
-from sie.models.set2set import (
-    WeightedSet2Set,
-    from_maml,
-    initial_readout,
-    readout_shapes,
-    to_maml,
-)
+from sie.models.readout_weights import from_maml, initial_readout, readout_shapes, to_maml
+from sie.models.set2set import WeightedSet2Set
 
 D, WIDTH = 5, 8
 NAMES = tuple(readout_shapes(1, 1))

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from sie.features.record import OrbitFeatures
 from sie.models.atomsets import build_atomsets, initial_weights
-from sie.models.set2set import from_maml
+from sie.models.readout_weights import from_maml
 from sie.training.batches import make_batches
 from sie.training.metrics import binary_log_loss
 from sie.training.program import PREDICTION_BATCH, ResidentFeatures, predict_probabilities

@@ -1,0 +1,210 @@
+"""The two that race: sie's engine and the stock way, each alone in a process of its own.
+
+`enter` and `ask` run in that process; who is asked what, and when, is decided in trial.py.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from sie.features.record import OrbitFeatures
+from sie.models.config import TrialConfig
+
+CHUNK = 10
+"""Epochs that a worker trains between two reports."""
+
+
+@dataclass(frozen=True)
+class RaceData:
+    """What both train on.
+
+    Attributes
+    ----------
+    features : OrbitFeatures
+        Of all structures, in random order.
+    labels : Mapping[str, int]
+        0 or 1 by id.
+    n_train : int
+        So many structures, from the first on, are trained on; the others validate.
+    cells : Mapping[str, int], optional
+        Lattice points of the cells whose sites the multiplicities count (stock.lattice_points).
+    """
+
+    features: OrbitFeatures
+    labels: Mapping[str, int]
+    n_train: int
+    cells: Mapping[str, int] | None = None
+
+    @property
+    def train(self) -> tuple[str, ...]:
+        """Return the ids that are trained on."""
+        return self.features.ids[: self.n_train]
+
+    @property
+    def validation(self) -> tuple[str, ...]:
+        """Return the ids that validate."""
+        return self.features.ids[self.n_train :]
+
+
+def check_weights(config: TrialConfig, dimension: int) -> dict[str, np.ndarray]:
+    """Return weights that are the same in every process, with biases, so that all of them count."""
+    from sie.models.atomsets import initial_weights
+
+    rng = np.random.default_rng(1)
+    weights = initial_weights(config, dimension, seed=1)
+    noise = {k: rng.normal(0, 0.1, v.shape).astype(np.float32) for k, v in weights.items()}
+    return {k: v + noise[k] if "bias" in k else v for k, v in weights.items()}
+
+
+class Engine:
+    """sie's trainer; programs are kept from configuration to configuration, as a worker does."""
+
+    def __init__(self, data: RaceData, threads: int) -> None:
+        from sie.training.program import ProgramCache
+        from sie.training.trainer import Trainer
+
+        self._data, self._threads = data, threads
+        self._programs = ProgramCache()
+        self._trainer = Trainer(
+            data.features, data.labels, data.train, data.validation, self._programs
+        )
+
+    def outputs(self, config: TrialConfig) -> np.ndarray:
+        """Return probabilities of all structures with `check_weights`."""
+        from sie.models.atomsets import build_atomsets
+        from sie.training.program import predict_probabilities
+
+        model = build_atomsets(config, self._data.features.dimension, seed=0)
+        model.assign_weights(check_weights(config, self._data.features.dimension))
+        return predict_probabilities(model, self._data.features)
+
+    def begin(self, config: TrialConfig) -> float:
+        """Build and compile the network and train one epoch; return the seconds."""
+        began = time.perf_counter()
+        self._trainer.start(config, seed=0, max_epochs=10**6)
+        self._trainer.run_epochs(1)
+        return time.perf_counter() - began
+
+    def epochs(self, n: int) -> list[float]:
+        """Go on for n epochs; return the seconds of each."""
+        ends = [time.perf_counter()]
+        for _ in range(n):
+            self._trainer.run_epochs(1)
+            ends.append(time.perf_counter())
+        return np.diff(ends).tolist()
+
+    def trial(self, config: TrialConfig, epochs: int) -> float:
+        """Train a further trial of a shape that is compiled already; return the seconds."""
+        began = time.perf_counter()
+        self._trainer.start(config, seed=1, max_epochs=epochs)
+        while not self._trainer.done:
+            self._trainer.run_epochs(CHUNK)
+        return time.perf_counter() - began
+
+    def parts(self, config: TrialConfig) -> dict[str, float]:
+        """Return where the time of an epoch goes, in seconds by part."""
+        from race.parts import Part, epoch_parts
+
+        def part(ids: tuple[str, ...]) -> Part:
+            labels = np.array([self._data.labels[entry] for entry in ids], np.float32)
+            return Part(self._data.features.select(ids), labels)
+
+        self._trainer.start(config, seed=2, max_epochs=1)
+        program = self._programs.get(config, self._data.features.dimension)
+        both = part(self._data.train), part(self._data.validation)
+        return epoch_parts(program, *both, config.batch_size)
+
+    def roofline(self, config: TrialConfig, epoch_seconds: float) -> dict[str, Any]:
+        """Return what the epoch had to cost on this machine beside what it did cost."""
+        from race.roofline import Load, epoch_operations, measure_machine, roofline, update_bytes
+        from sie.training.batches import n_batches
+        from sie.training.program import PREDICTION_BATCH
+
+        dimension = self._data.features.dimension
+        loads = []
+        for ids, batch in (
+            (self._data.train, config.batch_size),
+            (self._data.validation, PREDICTION_BATCH),
+        ):
+            rows = len(self._data.features.select(ids).rows)
+            loads.append(Load(len(ids), rows, n_batches(len(ids), batch)))
+        operations = epoch_operations(config, dimension, *loads)
+        update = loads[0].batches * update_bytes(config, dimension)
+        machine = measure_machine(config.batch_size, config.readout_width, self._threads)
+        found = roofline(sum(operations.values()), update, machine, epoch_seconds)
+        return {**found, "operations_by_part": operations, "loads": [asdict(x) for x in loads]}
+
+
+class Stock:
+    """Keras fit; every trial builds and compiles its network anew."""
+
+    def __init__(self, data: RaceData, threads: int) -> None:
+        from race.stock import primitive_atoms
+
+        self._data = data
+        self._atoms = primitive_atoms(data.features, data.cells)
+
+    def outputs(self, config: TrialConfig) -> np.ndarray:
+        """Return probabilities of all structures with `check_weights`."""
+        from race.stock import AtomSequence, predict_stock, stock_model, take_weights
+
+        model = stock_model(config, self._data.features.dimension, seed=0)
+        take_weights(model, check_weights(config, self._data.features.dimension))
+        ids = self._data.features.ids
+        return predict_stock(model, AtomSequence(self._atoms, self._data.labels, ids, 64))
+
+    def fit(self, config: TrialConfig, epochs: int) -> list[float]:
+        """Build, compile and train; return the seconds of each epoch, the building in the first."""
+        import tensorflow as tf
+
+        from race.stock import AtomSequence, compile_stock, fit_stock, stock_model
+
+        ends: list[float] = []
+
+        class Timed(AtomSequence):
+            def on_epoch_end(self) -> None:  # after validation
+                ends.append(time.perf_counter())
+                super().on_epoch_end()
+
+        data, size = self._data, config.batch_size
+        tf.keras.backend.clear_session()
+        began = time.perf_counter()
+        train = Timed(self._atoms, data.labels, data.train, size, seed=0)
+        validation = AtomSequence(self._atoms, data.labels, data.validation, size)
+        model = stock_model(config, data.features.dimension, seed=0)
+        compile_stock(model, config, len(train))
+        fit_stock(model, train, validation, epochs)
+        return np.diff([began, *ends]).tolist()
+
+
+WAYS: dict[str, type[Engine] | type[Stock]] = {"sie": Engine, "stock": Stock}
+_entered: list[Engine | Stock] = []
+
+
+def quiet() -> None:
+    """Keep TensorFlow and its packages from talking; to be called before they are imported."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    # tensorflow-addons announces its end of life at every import
+    warnings.filterwarnings("ignore", message=r"\s*TensorFlow Addons")
+
+
+def enter(way: str, threads: int, data: RaceData) -> None:
+    """Make this process one of the ways, with so many threads; TensorFlow is imported here."""
+    quiet()
+    from sie.training.threads import limit_threads
+
+    limit_threads(threads)
+    _entered.append(WAYS[way](data, threads))
+
+
+def ask(question: str, *arguments: Any) -> Any:
+    """Call a method of this process' contestant and time nothing of what lies around it."""
+    return getattr(_entered[-1], question)(*arguments)

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from race.contestants import Engine
+from race.data import synthetic_data
+from race.parts import PARTS
+from race.table import medians, plain
+from trial import difference, summary
+
+from sie.models.config import TrialConfig
+
+BENCHMARK = Path(__file__).resolve().parents[2] / "benchmarks" / "trial.py"
+SMALL = TrialConfig(n_layers=1, n_neurons=8, batch_size=8, readout_width=8)
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    return Engine(synthetic_data(20), threads=1)
+
+
+def test_both_ways_race_and_the_file_tells_it(tmp_path):
+    file = tmp_path / "race.json"
+    command = [sys.executable, str(BENCHMARK), "--json", str(file), "--threads", "1"]
+    command += ["--structures", "20", "--readout-width", "8", "--configurations", "1,8,8"]
+    command += ["--epochs", "2", "--stock-epochs", "1", "--trial-epochs", "3"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "1 x 8, 8" in done.stdout
+    written = json.loads(file.read_text(encoding="utf-8"))
+    (row,) = written["configurations"]
+    shape = {"n_layers": 1, "n_neurons": 8, "batch_size": 8, "readout_width": 8, "threads": 1}
+    assert shape.items() <= row.items()
+    assert row["largest_difference"] < 1e-5 < 1e-3 < row["output_spread"]
+    assert row["ratio"] == row["stock_s"] / row["sie_s"] == written["median_ratio"]
+    assert row["trial40_ratio"] == row["trial40_stock_s"] / row["trial40_sie_s"]
+    assert row["trial40_stock_s"] == row["stock_first_s"] + 2 * row["stock_s"]
+    assert written["median_trial_ratio"] == row["trial40_ratio"]
+    assert written["median_ratio_two_threads"] is None
+    assert set(row["parts"]) == set(PARTS)
+    assert row["roofline"]["measured_s"] == row["sie_s"]
+    assert 0 < row["roofline"]["share"] < 1
+    assert written["machine"]["cores"] >= 1
+
+
+def test_the_engine_is_timed_epoch_by_epoch_and_by_trial(engine):
+    assert engine.begin(SMALL) > 0
+    epochs = engine.epochs(3)
+    assert len(epochs) == 3
+    assert min(epochs) > 0
+    assert engine.trial(SMALL, 12) > 0
+    parts = engine.parts(SMALL)
+    assert set(parts) == set(PARTS)
+    assert min(parts.values()) > 0
+
+
+def test_the_roofline_counts_the_split(engine):
+    found = engine.roofline(SMALL, epoch_seconds=1.0)
+    training, validation = found["loads"]
+    assert (training["structures"], training["batches"]) == (16, 2)
+    assert (validation["structures"], validation["batches"]) == (4, 1)
+    data = synthetic_data(20)
+    assert training["rows"] + validation["rows"] == len(data.features.rows)
+    assert found["operations"] == sum(found["operations_by_part"].values())
+
+
+def test_random_rows_hold_as_many_atoms_as_primitive_cells_do():
+    data = synthetic_data(400)
+    assert np.mean(data.features.multiplicity) == pytest.approx(7.5, rel=0.05)
+    assert len(data.train) == 320
+    assert not set(data.train) & set(data.validation)
+
+
+class Answers:
+    """A way whose outputs are given."""
+
+    def __init__(self, *outputs: float) -> None:
+        self.outputs = np.array(outputs)
+
+    def ask(self, question: str, *arguments: object) -> np.ndarray:
+        return getattr(self, question)
+
+
+def test_another_function_ends_the_race():
+    found = difference(Answers(0.2, 0.7), Answers(0.2, 0.70005), SMALL)
+    assert found["largest_difference"] == pytest.approx(5e-5)
+    for other in (0.7002, math.nan):
+        with pytest.raises(SystemExit, match="not the same function"):
+            difference(Answers(0.2, 0.7), Answers(0.2, other), SMALL)
+
+
+def test_medians_are_taken_by_threads():
+    rows = [
+        {"threads": threads, "ratio": ratio, "trial40_ratio": 2 * ratio}
+        for threads, ratio in ((1, 10.0), (1, 30.0), (1, 11.0), (2, 8.0), (2, 6.0))
+    ]
+    found = summary(rows)
+    assert found == {
+        "median_ratio": 11.0,
+        "median_ratio_two_threads": 7.0,
+        "median_trial_ratio": 22.0,
+    }
+    alone = summary(rows[:3])
+    assert plain(alone)["median_ratio_two_threads"] is None
+    assert "two threads" in medians(found)
+    assert "two threads" not in medians(alone)

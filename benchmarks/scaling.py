@@ -275,7 +275,7 @@ def main() -> None:
     parser.add_argument("--costs", type=Path, help="JSON of benchmarks/driver_costs.py")
     parser.add_argument("--check", action="store_true", help="only compare with the record")
     parser.add_argument(
-        "--starts", choices=STARTS, default="one by one", help="of the record's workers"
+        "--starts", choices=STARTS, default="together", help="how the record's workers started"
     )
     parser.add_argument("--seed", type=int, default=0, help="of the futures that are drawn")
     parser.add_argument("--json", type=Path, help="write the results to this file")

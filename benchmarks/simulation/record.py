@@ -128,10 +128,8 @@ def from_mlflow(store: Store, experiments: Sequence[str], parent: str | None) ->
                 tuple(result.curves.get(OBJECTIVE, np.empty(0)).tolist()),
             )
         )
-    wall = run.metrics["wall_seconds"]
-    training = sum(trial.seconds_training for trial in trials)
-    # the number of workers is not recorded, but the efficiency was computed with it
-    workers = round(training / (wall * run.metrics["efficiency"]))
+    wall = run.metrics["wall_seconds"] - run.metrics["starting_seconds"]
+    workers = int(run.metrics["workers"])
     budget = Budget(**_numbers(run.params, "budget."))
     return SearchTimes(
         workers, wall, budget, SelectionRule(**_numbers(run.params, "rule.")), tuple(trials)

@@ -14,16 +14,17 @@ from sie.models.config import TrialConfig
 from sie.search.plan import Budget
 from sie.search.space import SearchSpace
 
-EFFICIENCY = 0.35
-"""Share of a plain matrix product's speed that an epoch reaches (benchmarks/epochs.py)."""
+EFFICIENCY = 1.0
+"""Share of NumPy's matrix product that an epoch reaches (benchmarks/epochs.py); TensorFlow's own
+product is up to twice as fast as NumPy's where the processor has AVX-512."""
 
 STEP_SECONDS = 0.001
 """Time of a step that is neither arithmetic nor the update: many small operations."""
 
-UPDATE_SECONDS_PER_WEIGHT = 7e-9
+UPDATE_SECONDS_PER_WEIGHT = 1.7e-9
 """LAMB and Lookahead pass over every weight several times (benchmarks/epochs.py)."""
 
-TRACE_SECONDS = 6.0
+TRACE_SECONDS = 3.5
 """Building and tracing a network of a new shape in a worker."""
 
 START_SECONDS = 40.0
@@ -44,12 +45,13 @@ def epoch_flops(config: TrialConfig, sizes: Sizes) -> float:
     """Return the floating-point operations of one epoch: training (3 passes) and validation."""
     width, d = config.n_neurons, sizes.dimension
     dense = d * width + (config.n_layers - 1) * width**2
-    # three gates (the forget gate is dead weight), steps after the first take [h, r] as input
-    gates = 3 * config.readout_width
-    lstm = (config.readout_steps - 1) * 2 * config.readout_width * gates
+    # three gates (the forget gate is dead weight) of [h, r], but of h in round 2 once a batch
+    halves = max(2 * config.readout_steps - 3, 0)
+    lstm = halves * 3 * config.readout_width**2
     rho = 2 * config.readout_width * width + (config.n_layers - 1) * width**2
-    attention = sizes.rows_per_structure * config.readout_width * (2 * config.readout_steps + width)
-    per_structure = 2 * (sizes.rows_per_structure * dense + lstm + rho + attention)
+    brought = 2 * config.readout_steps * width * config.readout_width
+    attention = 2 * config.readout_steps * sizes.rows_per_structure * width * config.batch_size
+    per_structure = 2 * (sizes.rows_per_structure * dense + lstm + rho + brought + attention)
     return per_structure * (3 * sizes.n_train + sizes.n_validation)
 
 

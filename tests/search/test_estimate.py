@@ -13,8 +13,9 @@ SIZES = Sizes(n_train=250, n_validation=40, rows_per_structure=7.0, dimension=32
 def test_flops_of_the_readout_alone_by_hand():
     config = TrialConfig(n_layers=1, n_neurons=1, readout_width=10, readout_steps=2)
     sizes = Sizes(1, 0, 1.0, 1)
-    # dense 1, LSTM one step of 20 x 30, rho 20, attention 10 x (4 + 1); twice, three passes
-    assert epoch_flops(config, sizes) == 3 * 2 * (1 + 600 + 20 + 50)
+    # dense 1, gates one half of 10 x 30, rho 20, four products 10 x 1 between rows and memory,
+    # four of the row with a batch of 64; twice, three passes
+    assert epoch_flops(config, sizes) == 3 * 2 * (1 + 300 + 20 + 40 + 256)
 
 
 def test_expected_epochs_by_hand():

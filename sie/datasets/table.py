@@ -15,16 +15,19 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from sie.datasets.arrhenius import ROOM_K
 from sie.datasets.assemble import Measurement, assemble
 from sie.datasets.cif_folder import CifFolder
 from sie.datasets.record import Database, LeftOut
+from sie.datasets.temperatures import Reading, at_room_temperature
 from sie.datasets.values import (
     Conductivity,
     UnusableValue,
-    check_room_temperature,
     is_empty,
+    is_room_temperature,
     parse_class,
     parse_conductivity,
+    parse_temperature,
 )
 from sie.errors import InputError
 
@@ -62,7 +65,9 @@ def load(table: Path, cif_dir: Path | None = None, name: str | None = None) -> D
 
     The table has a column for the id and one for sigma in S/cm ("<1e-10" is an upper bound),
     log10_sigma or class, optionally the temperature; `ALIASES` lists the headings. Comma,
-    semicolon and tab separate. Rows that cannot be used are left out with their line.
+    semicolon and tab separate. Entries measured at several temperatures, none of them room
+    temperature, are extrapolated (`temperatures`). Rows that cannot be used are left out with
+    their line.
 
     Parameters
     ----------
@@ -86,15 +91,17 @@ def load(table: Path, cif_dir: Path | None = None, name: str | None = None) -> D
     columns = find_columns(header[1], table)
     beside = table.parent / "cifs"
     files = CifFolder(cif_dir or (beside if beside.is_dir() else table.parent))
-    measurements, left_out = [], []
+    readings, left_out = [], []
     for line, cells in rows:
         where = f"{table.name}:{line}"
         entry = _cell(cells, columns, "id")
         try:
-            measurements.append(_measurement(cells, columns, where))
+            readings.append(Reading(_measurement(cells, columns, where), _kelvin(cells, columns)))
         except UnusableValue as refusal:
             left_out.append(LeftOut(entry or f"line {line}", str(refusal), where))
-    return assemble(name or table.stem, measurements, files.crystal_of, left_out)
+    measurements, not_at_room = at_room_temperature(readings)
+    refused = [*left_out, *not_at_room]
+    return assemble(name or table.stem, measurements, files.crystal_of, refused)
 
 
 def find_columns(header: Sequence[str], table: Path) -> dict[str, int]:
@@ -168,9 +175,6 @@ def _measurement(cells: Sequence[str], columns: Mapping[str, int], where: str) -
     entry = _cell(cells, columns, "id")
     if not entry:
         raise UnusableValue("no id")
-    for field, celsius in (("temperature_K", False), ("temperature_C", True)):
-        if text := _cell(cells, columns, field):
-            check_room_temperature(text, celsius=celsius)
     value = _conductivity(cells, columns)
     label = _label(value, _cell(cells, columns, "class"))
     extra = {"family": _cell(cells, columns, "family")} if "family" in columns else {}
@@ -183,6 +187,17 @@ def _measurement(cells: Sequence[str], columns: Mapping[str, int], where: str) -
         where,
         extra,
     )
+
+
+def _kelvin(cells: Sequence[str], columns: Mapping[str, int]) -> float:
+    """Return the temperature of a row; without one it is room temperature."""
+    kelvin = ROOM_K
+    for field, celsius in (("temperature_K", False), ("temperature_C", True)):
+        if text := _cell(cells, columns, field):
+            kelvin = parse_temperature(text, celsius=celsius)
+            if not is_room_temperature(kelvin):
+                break
+    return kelvin
 
 
 def _conductivity(cells: Sequence[str], columns: Mapping[str, int]) -> Conductivity | None:

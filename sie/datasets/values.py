@@ -10,10 +10,13 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+from sie.datasets.arrhenius import ROOM_K
 from sie.datasets.record import SUPERIONIC_SIGMA_S_PER_CM
 from sie.errors import InputError
 
 ROOM_TEMPERATURE_K = (288.0, 308.0)
+MEASURED_K = (10.0, 2000.0)
+"""Temperatures outside are in another unit, or slips."""
 MAX_SIGMA_S_PER_CM = 10.0
 """Above any known Li conductor by orders of magnitude: such a cell is in another unit."""
 
@@ -109,23 +112,30 @@ def parse_class(text: str) -> int:
     raise UnusableValue(f"'{text.strip()[:30]}' is not a class; 0 or 1 is")
 
 
-def check_room_temperature(text: str, *, celsius: bool = False) -> None:
-    """Refuse a temperature outside `ROOM_TEMPERATURE_K`; "RT" is room temperature.
+def parse_temperature(text: str, *, celsius: bool = False) -> float:
+    """Parse a temperature and return it in K; "RT" is 298.15 K.
 
     Raises
     ------
     UnusableValue
-        When the measurement was made at another temperature, or the text is no temperature.
+        When the text is no temperature, or none at which a solid is measured.
     """
     plain = text.strip()
     if plain.lower() in ("rt", "room", "room temperature", "ambient"):
-        return
+        return ROOM_K
     if unit := re.fullmatch(r"(.*?)\s*(?:°?\s*C|(K))", plain):
         plain, celsius = unit[1], unit[2] is None
     kelvin = parse_number(plain) + (273.15 if celsius else 0.0)
-    low, high = ROOM_TEMPERATURE_K
+    low, high = MEASURED_K
     if not low <= kelvin <= high:
-        raise UnusableValue(f"measured at {kelvin:g} K; extrapolate first")
+        raise UnusableValue(f"{kelvin:g} K is not between {low:g} and {high:g} K")
+    return kelvin
+
+
+def is_room_temperature(kelvin: float) -> bool:
+    """Return whether a temperature in K is within `ROOM_TEMPERATURE_K`."""
+    low, high = ROOM_TEMPERATURE_K
+    return low <= kelvin <= high
 
 
 def _split_bound(text: str) -> tuple[str, str]:

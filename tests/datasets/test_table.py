@@ -2,15 +2,23 @@ from __future__ import annotations
 
 import csv
 import logging
+import math
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sie.datasets import table
+from sie.datasets.arrhenius import BOLTZMANN_EV_PER_K, ROOM_K, ArrheniusFit
 from sie.datasets.record import Database
 from sie.datasets.table import find_columns
 from sie.errors import InputError
+
+
+def line_through(sigma_room: float, energy: float) -> ArrheniusFit:
+    """The law that has this conductivity in S/cm at room temperature."""
+    log_prefactor = math.log(sigma_room * ROOM_K) + energy / (BOLTZMANN_EV_PER_K * ROOM_K)
+    return ArrheniusFit(log_prefactor, energy, 0, 0, 0)
 
 
 @pytest.fixture
@@ -69,8 +77,16 @@ def test_encodings_and_delimiters(folder, encoding, delimiter):
         ("id,sigma", "../cifs/a,1e-5", "no CIF"),
         ("id,sigma", ",1e-5", "no id"),
         ("id,sigma", "a", "the line has fewer cells than the header"),
-        ("id,sigma,temperature", "a,1e-5,400", "measured at 400 K; extrapolate first"),
-        ("id,sigma,T [°C]", "a,1e-5,126.85", "measured at 400 K; extrapolate first"),
+        (
+            "id,sigma,temperature",
+            "a,1e-5,400",
+            "measured at 400 K only; a second temperature is needed",
+        ),
+        (
+            "id,sigma,T [°C]",
+            "a,1e-5,126.85",
+            "measured at 400 K only; a second temperature is needed",
+        ),
         ("id,sigma,T/K", "a,1e-5,warm", "'warm' is not a number"),
         ("id,class", "a,maybe", "'maybe' is not a class; 0 or 1 is"),
         ("id,class,sigma", "a,1,1e-9", "class and conductivity disagree"),
@@ -85,6 +101,42 @@ def test_a_bad_row_is_left_out_with_reason_and_line(folder, header, row, reason)
     assert database.ids == ("b",)
     (item,) = database.left_out
     assert (item.reason, item.file) == (reason, "mine.csv:4")
+
+
+def test_several_temperatures_become_one_at_room_temperature(folder, caplog):
+    laws = {"a": (4.1e-4, 0.364), "b": (3e-9, 0.9)}
+    rows = ["id,sigma,temperature"]
+    for entry, (sigma, energy) in laws.items():
+        law = line_through(sigma, energy)
+        rows += [f"{entry},{law.sigma(t)!r},{t}" for t in (453.15, 393.15, 423.15)]
+    database = load(folder, "\n".join(rows))
+    for entry, (sigma, energy) in laws.items():
+        row = database.table.loc[entry]
+        assert row["sigma_S_per_cm"] == pytest.approx(sigma)
+        assert row["activation_energy_eV"] == pytest.approx(energy)
+        assert row["lowest_temperature_K"] == 393.15
+    assert database.labels.tolist() == [1, 0]
+    assert not database.left_out
+    assert not caplog.records
+
+
+def test_a_value_at_room_temperature_is_better_than_a_fit(folder):
+    text = "id,sigma,temperature\na,1e-3,400\na,1e-2,500\na,7e-5,RT\nb,1e-3,298"
+    database = load(folder, text)
+    assert database.table.loc["a", "sigma_S_per_cm"] == 7e-5
+    assert [(item.reason, item.file) for item in database.left_out] == [
+        ("measured at 400 K; the entry has a value at room temperature", "mine.csv:2"),
+        ("measured at 500 K; the entry has a value at room temperature", "mine.csv:3"),
+    ]
+
+
+def test_what_cannot_be_extrapolated_is_left_out_and_far_fits_are_named(folder, caplog):
+    text = "id,sigma,temperature\na,1e-3,600\na,<1e-5,500\nb,1e-4,500\nb,1e-3,600"
+    database = load(folder, text)
+    assert database.ids == ("b",)
+    (item,) = database.left_out
+    assert item.reason == "a class or an upper bound at another temperature cannot be extrapolated"
+    assert "b: conductivity is extrapolated far, from 500 K and above" in caplog.text
 
 
 def test_a_bad_cif_is_left_out_with_its_file(folder):

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from sie.datasets.values import (
     Conductivity,
     UnusableValue,
-    check_room_temperature,
+    is_room_temperature,
     parse_class,
     parse_conductivity,
     parse_number,
+    parse_temperature,
 )
 
 
@@ -106,21 +107,28 @@ def test_negative_classes(text):
     [("298", False), ("298.15 K", False), ("25", True), ("25 °C", False), ("RT", False)],
 )
 def test_room_temperatures_pass(text, celsius):
-    check_room_temperature(text, celsius=celsius)
+    assert is_room_temperature(parse_temperature(text, celsius=celsius))
 
 
 @pytest.mark.parametrize(
     ("text", "celsius", "kelvin"),
     [("400", False, "400"), ("126.85", True, "400"), ("400 K", True, "400"), ("25", False, "25")],
 )
-def test_other_temperatures_are_refused(text, celsius, kelvin):
-    with pytest.raises(UnusableValue, match=rf"measured at {kelvin} K; extrapolate first"):
-        check_room_temperature(text, celsius=celsius)
+def test_other_temperatures_are_read_in_kelvin(text, celsius, kelvin):
+    read = parse_temperature(text, celsius=celsius)
+    assert read == pytest.approx(float(kelvin))
+    assert not is_room_temperature(read)
+
+
+@pytest.mark.parametrize("text", ["-300 C", "0", "9", "5000", "warm"])
+def test_what_is_no_temperature_is_refused(text):
+    with pytest.raises(UnusableValue):
+        parse_temperature(text)
 
 
 @given(st.text() | st.text(st.sampled_from("<>=≤0123456789.,eE+-x×*·^() KC°\n"), max_size=15))
 def test_any_text_gives_a_value_or_a_refusal(text):
-    for parse in (parse_conductivity, parse_class, check_room_temperature):
+    for parse in (parse_conductivity, parse_class, parse_temperature):
         try:
             result = parse(text)
         except UnusableValue as refusal:

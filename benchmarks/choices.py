@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from epochs import obelix_features, seconds, synthetic_features
+from epochs import seconds
+from race.data import obelix_data, synthetic_data
 
 from sie.features.record import OrbitFeatures
 from sie.models.config import TrialConfig
@@ -27,6 +28,7 @@ CONFIGS = (
     TrialConfig(n_layers=4, n_neurons=256, batch_size=32),
 )
 UPDATES = 30
+STRUCTURES = 321
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ def label(config: TrialConfig) -> str:
 
 
 def as_atoms(features: OrbitFeatures) -> OrbitFeatures:
-    """Return one row of multiplicity 1 for every site that the multiplicities count."""
+    """Return one row of multiplicity 1 for every site of the files' cells."""
     times = features.multiplicity.astype(np.int64)
     ends = np.append(0, np.cumsum(times))
     rows = np.repeat(features.rows, times, axis=0)
@@ -74,7 +76,7 @@ def orbits_for_atoms(features: OrbitFeatures, config: TrialConfig) -> Choice:
     atoms = started(as_atoms(features), config)
     orbits = started(features, config)
     times = [seconds(10, trainer.run_epochs, 1) for trainer in (atoms, orbits)]
-    return Choice(f"an epoch on atoms -> on orbits, {label(config)}", *times)
+    return Choice(f"an epoch on sites of the files -> on orbits, {label(config)}", *times)
 
 
 def readout_width(features: OrbitFeatures, config: TrialConfig) -> Choice:
@@ -103,11 +105,12 @@ def updates(config: TrialConfig, dimension: int) -> list[Choice]:
     from sie.models.atomsets import build_atomsets
     from sie.training.optimiser import Optimiser
 
-    def variables() -> list[tf.Variable]:
-        return list(build_atomsets(config, dimension, 0).named_variables().values())
+    def groups() -> list[list[tf.Variable]]:
+        return build_atomsets(config, dimension, 0).norm_groups()
 
     rng = np.random.default_rng(0)
-    gradients = [tf.constant(rng.normal(size=v.shape), tf.float32) for v in variables()]
+    shapes = [variable.shape for group in groups() for variable in group]
+    gradients = [tf.constant(rng.normal(size=shape), tf.float32) for shape in shapes]
 
     def time_of(apply: Callable[[], object], **how: Any) -> float:
         @tf.function
@@ -119,11 +122,11 @@ def updates(config: TrialConfig, dimension: int) -> list[Choice]:
         many()
         return seconds(7, many) / UPDATES
 
-    theirs = variables()
+    theirs = [variable for group in groups() for variable in group]
     schedule = tfa.optimizers.Triangular2CyclicalLearningRate(1e-4, 1e-3, 40)
     stock = tfa.optimizers.Lookahead(tfa.optimizers.LAMB(schedule))
     stock._create_all_weights(theirs)  # inside a loop of the graph they could not be created
-    ours = Optimiser(variables())
+    ours = Optimiser(groups())
 
     def by_addons() -> None:
         stock.apply_gradients(zip(gradients, theirs, strict=True))
@@ -198,7 +201,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the table there too")
     options = parser.parse_args()
     limit_threads(1)
-    features = obelix_features(options.data_dir) if options.data_dir else synthetic_features()
+    data = obelix_data(options.data_dir) if options.data_dir else synthetic_data(STRUCTURES)
+    features = data.features
     choices = measure(features)
     print(f"{'seconds on one thread':<74}{'before':>10}{'after':>10}{'ratio':>8}")
     for choice in choices:

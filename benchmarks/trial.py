@@ -1,11 +1,11 @@
 """Seconds per epoch and per trial: sie's engine against the stock way, and where the time goes.
 
-    python benchmarks/trial.py [--data-dir FOLDER] [--json FILE] [--epochs N] [--threads 1 2]
+    python benchmarks/trial.py [--data-dir FOLDER] [--json FILE] [--blocks N] [--threads 1 2]
                                [--configurations 2,64,64 ...] [--engine-only]
 
 Stock is maml's layers under Keras fit, one atom per row (race/stock.py). Before anything is timed
 both ways must give equal outputs for equal weights; else the exit code is 1. Each way runs alone
-in a process of its own; for each configuration they take turns: sie, stock, sie. Without
+in a process of its own; for each configuration they take turns, block by block. Without
 --data-dir the rows are random, in the size of OBELiX as CAMNS-V1; FOLDER holds OBELiX's table and
 CIFs, and stock then reads them as primitive cells, which have half the atoms of the files' cells.
 A configuration is n_layers,n_neurons,batch_size. Takes about ten minutes.
@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 from race import table
-from race.contestants import RaceData, ask, enter, quiet
+from race.contestants import Lap, RaceData, ask, enter, quiet
 from race.data import obelix_data, synthetic_data
 
 from sie.models.config import TrialConfig
@@ -37,6 +37,8 @@ MEASURED_TRIAL = (2, 64, 64)
 """The configuration whose stock trial is run to its end; the others' are computed."""
 
 TOLERANCE = 1e-4
+SIE_EPOCHS, STOCK_EPOCHS, SIE_TRIALS = 5, 2, 3
+"""Epochs of each way in a block, and whole trials of sie."""
 
 
 class Contestant:
@@ -78,29 +80,58 @@ def race_one(
     """Race both ways, or the engine alone, at one configuration."""
     result: dict[str, Any] = difference(stock, sie, config) if stock else {}
     result["sie_first_s"] = sie.ask("begin", config)
-    epochs = sie.ask("epochs", options.epochs // 2)
-    measured = _shape(config) == MEASURED_TRIAL
-    fitted = [np.nan] * 2
+    result["stock_first_s"] = stock.ask("begin", config) if stock else np.nan
+    sie_blocks, stock_blocks = [], []
+    for _ in range(options.blocks):
+        sie_blocks.append(sie.ask("epochs", SIE_EPOCHS))
+        stock_blocks.append(stock.ask("epochs", STOCK_EPOCHS) if stock else [])
+    result |= compare(sie_blocks, stock_blocks)
+    trials = [sie.ask("trial", config, options.trial_epochs) for _ in range(SIE_TRIALS)]
+    # Keras' epochs after the first are alike: what is left of the trial is counted, not waited for
+    rest = (options.trial_epochs - 1) * result["stock_s"]
+    result["trial_stock_measured"] = bool(stock) and _shape(config) == MEASURED_TRIAL
+    if stock and result["trial_stock_measured"]:
+        done = [lap for block in stock_blocks for lap in block]
+        more = max(options.trial_epochs - 1 - len(done), 0)
+        laps = [*done, *stock.ask("epochs", more)]
+        rest = sum(lap.wall for lap in laps[: options.trial_epochs - 1])
     if stock:
-        n_stock = options.trial_epochs if measured else 1 + options.stock_epochs
-        fitted = stock.ask("fit", config, n_stock)
-    epochs += sie.ask("epochs", options.epochs - len(epochs))
-    result |= {
-        "stock_first_s": fitted[0],
-        "stock_s": float(np.median(fitted[1:])),
-        "sie_s": float(np.median(epochs)),
-        "trial40_sie_s": sie.ask("trial", config, options.trial_epochs),
-        "stock_epochs_s": fitted[1:],
-        "sie_epochs_s": epochs,
-        "trial40_stock_measured": bool(stock) and measured,
-    }
-    computed = fitted[0] + (options.trial_epochs - 1) * result["stock_s"]
-    result["trial40_stock_s"] = sum(fitted) if result["trial40_stock_measured"] else computed
-    result["ratio"] = result["stock_s"] / result["sie_s"]
-    result["trial40_ratio"] = result["trial40_stock_s"] / result["trial40_sie_s"]
+        stock.ask("end")
+    result["trial_stock_s"] = result["stock_first_s"] + rest
+    result["trial_sie_s"] = float(np.median(trials))
+    result["trial_ratio"] = result["trial_stock_s"] / result["trial_sie_s"]
     result["parts"] = sie.ask("parts", config)
     result["roofline"] = sie.ask("roofline", config, result["sie_s"])
     return result
+
+
+def compare(
+    sie_blocks: Sequence[Sequence[Lap]], stock_blocks: Sequence[Sequence[Lap]]
+) -> dict[str, Any]:
+    """Compare blocks of epochs that were run in turn, pair by pair.
+
+    A pair meets the same machine, whatever else that does; so the ratio is the median over pairs,
+    not the ratio of medians. `busy` is wall time over processor time of the median epoch: far
+    above 1 it says that other programs had the processor.
+    """
+
+    def of(blocks: Sequence[Sequence[Lap]], what: str) -> list[float]:
+        return [getattr(lap, what) for block in blocks for lap in block]
+
+    found: dict[str, Any] = {}
+    for way, blocks in (("stock", stock_blocks), ("sie", sie_blocks)):
+        walls, cpus = (of(blocks, what) or [np.nan] for what in ("wall", "cpu"))
+        found[f"{way}_s"] = float(np.median(walls))
+        found[f"{way}_least_s"] = min(walls)
+        found[f"{way}_busy"] = float(np.median(walls) / np.median(cpus))
+        found[f"{way}_epochs_s"] = walls
+    pairs = [
+        float(np.median(of([theirs], "wall")) / np.median(of([ours], "wall")))
+        for ours, theirs in zip(sie_blocks, stock_blocks, strict=True)
+        if theirs
+    ]
+    quartiles = np.percentile(pairs, [25, 50, 75]).tolist() if pairs else [np.nan] * 3
+    return found | {"ratio": quartiles[1], "ratio_quartiles": quartiles, "ratio_pairs": pairs}
 
 
 def race(data: RaceData, threads: int, options: argparse.Namespace) -> list[dict[str, Any]]:
@@ -142,7 +173,7 @@ def summary(results: Sequence[dict[str, Any]]) -> dict[str, float]:
     return {
         "median_ratio": median("ratio", 1),
         "median_ratio_two_threads": median("ratio", 2),
-        "median_trial_ratio": median("trial40_ratio", 1),
+        "median_trial_ratio": median("trial_ratio", 1),
     }
 
 
@@ -164,8 +195,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add("--data-dir", type=Path, help="local copy of OBELiX")
     add("--structures", type=int, default=321, help="number of random structures (321)")
     add("--json", type=Path, help="write everything to this file")
-    add("--epochs", type=int, default=15, help="epochs of sie to time (median of 15)")
-    add("--stock-epochs", type=int, default=5, help="epochs of stock to time (median of 5)")
+    add("--blocks", type=int, default=6, help="turns of both ways at a configuration (6)")
     add("--trial-epochs", type=int, default=40, help="epochs of a whole trial (40)")
     add("--threads", type=int, nargs="+", default=[1, 2], help="of each process (1 2)")
     add("--configurations", type=_configuration, nargs="+", default=CONFIGURATIONS)

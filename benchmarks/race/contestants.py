@@ -10,6 +10,8 @@ import time
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from queue import Queue
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -53,6 +55,25 @@ class RaceData:
         return self.features.ids[self.n_train :]
 
 
+@dataclass(frozen=True)
+class Lap:
+    """Seconds of an epoch: on the clock, and of the process on its processors."""
+
+    wall: float
+    cpu: float
+
+
+class Clock:
+    """Starts when it is made."""
+
+    def __init__(self) -> None:
+        self._wall, self._cpu = time.perf_counter(), time.process_time()
+
+    def lap(self) -> Lap:
+        """Return what has passed since."""
+        return Lap(time.perf_counter() - self._wall, time.process_time() - self._cpu)
+
+
 def check_weights(config: TrialConfig, dimension: int) -> dict[str, np.ndarray]:
     """Return weights that are the same in every process, with biases, so that all of them count."""
     from sie.models.atomsets import initial_weights
@@ -92,13 +113,14 @@ class Engine:
         self._trainer.run_epochs(1)
         return time.perf_counter() - began
 
-    def epochs(self, n: int) -> list[float]:
-        """Go on for n epochs; return the seconds of each."""
-        ends = [time.perf_counter()]
+    def epochs(self, n: int) -> list[Lap]:
+        """Go on for n epochs."""
+        laps = []
         for _ in range(n):
+            clock = Clock()
             self._trainer.run_epochs(1)
-            ends.append(time.perf_counter())
-        return np.diff(ends).tolist()
+            laps.append(clock.lap())
+        return laps
 
     def trial(self, config: TrialConfig, epochs: int) -> float:
         """Train a further trial of a shape that is compiled already; return the seconds."""
@@ -150,6 +172,9 @@ class Stock:
 
         self._data = data
         self._atoms = primitive_atoms(data.features, data.cells)
+        self._fit: Thread | None = None
+        self._permits: Queue[bool] = Queue()
+        self._laps: Queue[Lap] = Queue()
 
     def outputs(self, config: TrialConfig) -> np.ndarray:
         """Return probabilities of all structures with `check_weights`."""
@@ -160,28 +185,51 @@ class Stock:
         ids = self._data.features.ids
         return predict_stock(model, AtomSequence(self._atoms, self._data.labels, ids, 64))
 
-    def fit(self, config: TrialConfig, epochs: int) -> list[float]:
-        """Build, compile and train; return the seconds of each epoch, the building in the first."""
+    def begin(self, config: TrialConfig) -> float:
+        """Build and compile the network and train one epoch; return the seconds.
+
+        Keras' fit runs in a thread, which waits after every epoch until it is asked for more.
+        """
         import tensorflow as tf
 
         from race.stock import AtomSequence, compile_stock, fit_stock, stock_model
 
-        ends: list[float] = []
+        self.end()
+        tf.keras.backend.clear_session()
+        permits, laps = self._permits, self._laps = Queue(), Queue()
+        clock = Clock()
 
         class Timed(AtomSequence):
             def on_epoch_end(self) -> None:  # after validation
-                ends.append(time.perf_counter())
+                nonlocal clock
+                laps.put(clock.lap())
+                model.stop_training = not permits.get()
+                clock = Clock()
                 super().on_epoch_end()
 
         data, size = self._data, config.batch_size
-        tf.keras.backend.clear_session()
-        began = time.perf_counter()
         train = Timed(self._atoms, data.labels, data.train, size, seed=0)
         validation = AtomSequence(self._atoms, data.labels, data.validation, size)
         model = stock_model(config, data.features.dimension, seed=0)
         compile_stock(model, config, len(train))
-        fit_stock(model, train, validation, epochs)
-        return np.diff([began, *ends]).tolist()
+        self._fit = Thread(target=fit_stock, args=(model, train, validation, 10**6), daemon=True)
+        self._fit.start()
+        return float(laps.get().wall)
+
+    def epochs(self, n: int) -> list[Lap]:
+        """Go on for n epochs."""
+        laps = []
+        for _ in range(n):
+            self._permits.put(True)
+            laps.append(self._laps.get())
+        return laps
+
+    def end(self) -> None:
+        """Stop fitting."""
+        if self._fit is not None:
+            self._permits.put(False)
+            self._fit.join()
+            self._fit = None
 
 
 WAYS: dict[str, type[Engine] | type[Stock]] = {"sie": Engine, "stock": Stock}

@@ -90,10 +90,9 @@ def forward_operations(config: TrialConfig, dimension: int, load: Load) -> dict[
     if rounds > 1:
         gates = half * (load.batches + (rounds - 2) * load.structures)
         after_read = (rounds - 1) * load.structures
-        if folds(width, readout):
-            gates += half * (width + 1) * load.batches + 6 * width * readout * after_read
-        else:
-            gates += (2 * width * readout + half) * after_read
+        folded = half * (width + 1) * load.batches + 6 * width * readout * after_read
+        plain = (2 * width * readout + half) * after_read
+        gates += folded if folds(width, readout) else plain
     return {
         "phi": 2 * load.rows * (dimension * width + hidden),
         "readout": attention + brought + gates,
@@ -144,13 +143,14 @@ def update_bytes(config: TrialConfig, dimension: int) -> float:
     """Return the least memory traffic in bytes of one LAMB + Lookahead update.
 
     LAMB must know a variable's whole step before it scales it, so there are two passes: one reads
-    weight, gradient and both moments and writes the moments; one reads weight and moments again
-    and writes the weight. Lookahead reads and writes the slow weight at every 6th update. That is
-    10 + 2 / 6 floats a weight. Arrays that stay in the processor's cache can be faster than that.
+    gradient and both moments and writes the moments; one reads weight and moments again and writes
+    the weight, whose norm the next update needs. Lookahead reads and writes the slow weight at
+    every 6th update. That is 9 + 2 / 6 floats a weight. What stays in the processor's cache can be
+    faster than that.
     """
     from sie.training.optimiser import SYNC_PERIOD
 
-    return FLOAT_BYTES * n_weights(config, dimension) * (10 + 2 / SYNC_PERIOD)
+    return FLOAT_BYTES * n_weights(config, dimension) * (9 + 2 / SYNC_PERIOD)
 
 
 def roofline(

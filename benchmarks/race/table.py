@@ -19,7 +19,7 @@ from race.roofline import line
 PACKAGES = ("tensorflow", "tensorflow-cpu", "tensorflow-addons", "maml", "numpy")
 EPOCH_COLUMNS = {"stock": "stock_s", "sie": "sie_s", "ratio": "ratio"}
 FIRST_COLUMNS = {"stock": "stock_first_s", "sie": "sie_first_s"}
-TRIAL_COLUMNS = {"stock": "trial40_stock_s", "sie": "trial40_sie_s", "ratio": "trial40_ratio"}
+TRIAL_COLUMNS = {"stock": "trial_stock_s", "sie": "trial_sie_s", "ratio": "trial_ratio"}
 
 
 def machine() -> dict[str, Any]:
@@ -28,6 +28,7 @@ def machine() -> dict[str, Any]:
         "processor": _processor(),
         "cores": os.cpu_count(),
         "python": platform.python_version(),
+        "load": os.getloadavg()[0],
     }
     versions = {package.name: package.version for package in distributions()}
     return found | {name: versions[name] for name in PACKAGES if name in versions}
@@ -73,7 +74,7 @@ def head(threads: int, trial_epochs: int) -> str:
 
 def row(result: Mapping[str, Any]) -> str:
     """Return one configuration's line; a stock trial that was run to its end carries an m."""
-    mark = "m" if result["trial40_stock_measured"] else "c"
+    mark = "m" if result["trial_stock_measured"] else "c"
     stock, sie, ratio = (result[key] for key in EPOCH_COLUMNS.values())
     cells = [_cell(stock, 3), _cell(sie, 3), _cell(ratio, 1)]
     cells += [_cell(result[key], 2) for key in FIRST_COLUMNS.values()]

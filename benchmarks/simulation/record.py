@@ -24,6 +24,9 @@ from sie.tracking.store import Store
 from sie.training.record import TrialStatus
 from simulation.simulator import Costs
 
+SLACK_S = 10.0
+"""By so much may trials be recorded after they ended, for another thread writes them."""
+
 FORMAT = 1
 PROGRAM_KEYS = ("n_layers", "n_neurons", "readout_width", "readout_steps")
 """What a worker compiles once; see sie.training.program.ProgramCache."""
@@ -128,7 +131,12 @@ def from_mlflow(store: Store, experiments: Sequence[str], parent: str | None) ->
                 tuple(result.curves.get(OBJECTIVE, np.empty(0)).tolist()),
             )
         )
+    if lacking := {"wall_seconds", "starting_seconds", "workers"} - set(run.metrics):
+        raise InputError(f"search {parent} has no {min(lacking)}; record one with this version")
     wall = run.metrics["wall_seconds"] - run.metrics["starting_seconds"]
+    spread = max(t.end_s for t in trials) - min(t.start_s for t in trials)
+    if spread > wall + SLACK_S:
+        raise InputError(f"search {parent} was resumed; only one in one go has a wall time")
     workers = int(run.metrics["workers"])
     budget = Budget(**_numbers(run.params, "budget."))
     return SearchTimes(

@@ -150,14 +150,14 @@ class AtomSets(tf.keras.Model):
 
 
 def drop(x: tf.Tensor, rate: tf.Tensor, draw: tf.Tensor) -> tf.Tensor:
-    """Set the share `rate` (to 1 in 65,536) of x to zero and raise the rest to keep the mean.
+    """Set the share `rate` (to 1 in 131,072) of x to zero and raise the rest to keep the mean.
 
     Parameters
     ----------
     x, rate, draw : tf.Tensor
         Float32, a scalar, and uniform uint16 of the shape of x.
     """
-    below = tf.round(65536.0 * rate)
+    below = tf.minimum(tf.round(65536.0 * rate), 65535.0)  # a rate below 1 keeps something
     kept = tf.cast(draw >= tf.cast(below, tf.uint16), tf.float32)
     return x * (kept * (65536.0 / (65536.0 - below)))
 

@@ -17,7 +17,7 @@ import numpy as np
 from sie.errors import InputError
 from sie.files import replacing
 
-FORMAT = 1
+FORMAT = 2
 _ABOUT = "about.json"
 _PREFIX = "weight/"
 

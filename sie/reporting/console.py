@@ -98,7 +98,7 @@ def time_line(use: TimeUse) -> str:
         f"{duration(use.wall)} wall time ({phases}) on {use.workers} "
         f"worker{'s' * (use.workers != 1)}: {use.efficiency:.0%} training, "
         f"{use.starting_share:.1%} starting Ray, {use.setup_share:.1%} starting TensorFlow and "
-        f"building networks, {use.idle_share:.1%} waiting for a trial; MLflow was waited for "
+        f"building networks, {use.idle_share:.1%} scheduling and waiting; MLflow was waited for "
         f"{use.tracking_share:.1%} of the time"
     )
 

@@ -89,7 +89,7 @@ class PhaseTime:
     Attributes
     ----------
     wall : float
-        From the first trial handed out to the last collected.
+        From the call that starts the phase to its return.
     training : float
         Inside epoch loops: gradients, updates and the scores of every epoch.
     setup : float
@@ -154,9 +154,9 @@ class TimeUse:
 
     @property
     def idle_share(self) -> float:
-        """The rest: workers that wait for a decision, for the next trial or for a phase's last."""
+        """The rest: Ray starting workers, decisions, waiting for a phase's last trial, judging."""
         known = self.efficiency + self.starting_share + self.setup_share
-        return max(0.0, 1.0 - known) if self.wall else 0.0
+        return 1.0 - known if self.wall else 0.0
 
     def _share(self, seconds: float) -> float:
         return seconds / (self.wall * self.workers) if self.wall else 0.0

@@ -55,6 +55,9 @@ class Optimiser:
     """
 
     def __init__(self, groups: Sequence[Sequence[tf.Variable]]) -> None:
+        # a variable is a sequence of rows, too: a flat list would be taken apart silently
+        if any(isinstance(group, tf.Variable) for group in groups):
+            raise TypeError("give groups of variables, not variables")
         self.variables = [variable for group in groups for variable in group]
         self._iterations = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._init_lr = tf.Variable(1e-4, trainable=False)

@@ -90,6 +90,7 @@ class Program:
         self.variables = self.optimiser.variables
         self.predict = Predictor(self.model)
         self._shape = config.n_layers, config.n_neurons
+        self._dropout = np.random.default_rng(0)
         labels = tf.TensorSpec([None], tf.float32)
         draws = [tf.TensorSpec([None, config.n_neurons], tf.uint16)] * config.n_layers
         signature = [*_ROWS, labels, draws, draws, *_BATCHES]
@@ -181,6 +182,7 @@ class Program:
         )
         for kernel, of_its_outputs in zip(shared, of_outputs, strict=True):
             place = next(i for i, v in enumerate(self.variables) if v is kernel.kernel)
+            # all there is of it: L2 is on phi and rho alone
             gradients[place] = kernel.gradient(of_its_outputs)
         return gradients
 

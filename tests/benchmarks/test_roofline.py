@@ -109,10 +109,10 @@ def test_weights_are_those_of_the_network(config):
     assert n_weights(config, DIMENSION) == sum(sizes)
 
 
-def test_an_update_passes_ten_to_eleven_floats_a_weight():
-    config = SMALL[0]
-    floats = update_bytes(config, DIMENSION) / 4 / n_weights(config, DIMENSION)
-    assert 10 < floats < 11
+def test_an_update_grows_with_the_weights():
+    small, large = (update_bytes(config, DIMENSION) for config in SMALL[:2])
+    sizes = [n_weights(config, DIMENSION) for config in SMALL[:2]]
+    assert large / small == pytest.approx(sizes[1] / sizes[0])
 
 
 def test_share_is_that_of_the_time_needed():

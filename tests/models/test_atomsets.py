@@ -86,7 +86,7 @@ def draws_for(model, n_rows, n_structures, seed=0):
     return draw(n_rows), draw(n_structures)
 
 
-@pytest.mark.parametrize("rate", [0.0, 0.1, 0.3, 0.5])
+@pytest.mark.parametrize("rate", [0.0, 0.1, 0.3, 0.5, 0.999995])
 def test_dropout_drops_its_share_and_keeps_the_mean(rate):
     numbers = tf.constant(np.arange(65536, dtype=np.uint16))  # each value once
     dropped = drop(tf.ones(65536), tf.constant(rate), numbers).numpy()

@@ -66,7 +66,7 @@ def test_the_share_of_time_is_per_worker():
     assert line.startswith("2 min wall time (search 60 s, repeats 30 s) on 2 workers: 75% training")
     assert "4.0% starting Ray" in line
     assert "10.0% starting TensorFlow and building" in line
-    assert "11.0% waiting for a trial" in line
+    assert "11.0% scheduling and waiting" in line
     assert "MLflow was waited for 3.0%" in line
     assert use.search_efficiency == pytest.approx(90 / (2 * 64))
 

@@ -100,6 +100,35 @@ def test_a_hundred_steps_are_those_of_tensorflow_addons():
         np.testing.assert_allclose(mine, expected, rtol=0, atol=1e-6)
 
 
+def test_a_group_moves_as_one_variable_of_tensorflow_addons():
+    import tensorflow_addons as tfa
+
+    rng = np.random.default_rng(4)
+    top, bottom = (rng.normal(size=(n, 5)).astype(np.float32) for n in (3, 7))
+    idle = np.full((1, 5), 0.8, np.float32)  # no gradient, but part of the norm
+    alone = rng.normal(size=4).astype(np.float32)
+    ours = [tf.Variable(value) for value in (top, bottom, idle, alone)]
+    theirs = [tf.Variable(np.concatenate([top, bottom, idle])), tf.Variable(alone)]
+    optimiser = Optimiser([ours[:3], ours[3:]])
+    optimiser.set_schedule(1e-3, 7e-3, 4)
+    schedule = tfa.optimizers.Triangular2CyclicalLearningRate(1e-3, 7e-3, 40)
+    peer = tfa.optimizers.Lookahead(tfa.optimizers.LAMB(schedule))
+    for _ in range(20):
+        drawn = [rng.normal(size=variable.shape).astype(np.float32) for variable in ours]
+        drawn[2][:] = 0
+        optimiser.apply([tf.constant(gradient) for gradient in drawn])
+        joined = [tf.constant(np.concatenate(drawn[:3])), tf.constant(drawn[3])]
+        peer.apply_gradients(zip(joined, theirs, strict=True))
+    np.testing.assert_allclose(np.concatenate(ours[:3]), theirs[0], rtol=0, atol=1e-6)
+    np.testing.assert_allclose(ours[3], theirs[1], rtol=0, atol=1e-6)
+    np.testing.assert_array_equal(ours[2], idle)
+
+
+def test_variables_without_groups_are_refused():
+    with pytest.raises(TypeError, match="groups"):
+        Optimiser([tf.Variable([1.0, 2.0])])
+
+
 def test_the_learning_rate_is_triangular_2(optimised):
     _, optimiser, _ = optimised
     optimiser.restart()

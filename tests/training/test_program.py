@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from sie.features.record import OrbitFeatures
 from sie.models.atomsets import build_atomsets, initial_weights
-from sie.models.readout_weights import from_maml
+from sie.models.readout_weights import FOLDING_SHARE, folds, from_maml
 from sie.training.batches import make_batches
 from sie.training.metrics import binary_log_loss
 from sie.training.program import PREDICTION_BATCH, ResidentFeatures, predict_probabilities
@@ -59,7 +59,11 @@ def named(config, values):
     return {**result, "score/kernel": values[0], "score/bias": values[1]}
 
 
-def test_training_goes_the_way_of_the_stock_parts(features, targets, plain, programs):
+@pytest.mark.parametrize("folded", [False, True])
+def test_training_goes_the_way_of_the_stock_parts(features, targets, plain, programs, folded):
+    if folded:
+        plain = replace(plain, readout_width=FOLDING_SHARE * plain.n_neurons)
+    assert folds(plain.n_neurons, plain.readout_width) == folded
     tf.keras.utils.set_random_seed(0)
     steps = 4  # of 16 structures, the last batch with 12
     stock = stock_model(plain, steps)
@@ -96,6 +100,32 @@ def test_training_loss_is_the_mean_over_structures_without_penalty(
     loss = program.train_epoch(data, tf.constant(targets), order, still.batch_size)
     assert loss == pytest.approx(binary_log_loss(targets, program.predict(data)), rel=1e-5)
     assert float(program.model.penalty()) > 0.01
+
+
+def test_every_batch_gets_its_own_part_of_the_draws(features, targets, config, programs):
+    still = replace(config, init_lr=1e-30, max_lr=1e-30, dropout_phi=0.4, dropout_rho=0.2)
+    program = programs.get(still, D)
+    program.reset(still, 4, 1, dropout_seed=5)
+    order = np.random.default_rng(0).permutation(len(features))
+    batches = make_batches(features, order, still.batch_size)
+    loss = program.train_epoch(
+        ResidentFeatures(features), tf.constant(targets), order, still.batch_size
+    )
+    program.reset(still, 4, 1, dropout_seed=5)
+    of_rows, of_structures = program.draw(len(batches.row_index)), program.draw(len(order))
+    total = 0.0
+    for i in range(len(batches)):
+        rows = slice(batches.row_bounds[i], batches.row_bounds[i + 1])
+        structures = slice(batches.bounds[i], batches.bounds[i + 1])
+        index = batches.row_index[rows]
+        inputs = features.rows[index], features.multiplicity[index], batches.owner[rows]
+        draws = [draw[rows] for draw in of_rows], [draw[structures] for draw in of_structures]
+        logits = program.model.logits(*(tf.constant(x) for x in inputs), draws).numpy()
+        y = targets[order[structures]]
+        total += binary_log_loss(y, logits) * len(y)
+    assert loss == pytest.approx(total / len(features), rel=1e-5)
+    first = [draw.numpy() for draw in (*of_rows, *of_structures)]
+    assert len({draw[0].tobytes() for draw in first}) == len(first)  # no layer has another's
 
 
 def test_dropout_is_on_in_training_only(features, targets, config, programs):

@@ -7,7 +7,8 @@ Stock is maml's layers under Keras fit, one atom per row (race/stock.py). Before
 both ways must give equal outputs for equal weights; else the exit code is 1. Each way runs alone
 in a process of its own; for each configuration they take turns, block by block. Without
 --data-dir the rows are random, in the size of OBELiX as CAMNS-V1; FOLDER holds OBELiX's table and
-CIFs, and stock then reads them as primitive cells, which have half the atoms of the files' cells.
+CIFs. Stock has the atoms of the files' cells, as pymatgen reads them today, or with --cells
+primitive those of primitive cells, about half as many, as the article's code read them.
 A configuration is n_layers,n_neurons,batch_size. Takes about ten minutes.
 """
 
@@ -36,6 +37,7 @@ CONFIGURATIONS = ((2, 32, 32), (2, 64, 64), (3, 128, 64), (4, 256, 128), (4, 256
 MEASURED_TRIAL = (2, 64, 64)
 """The configuration whose stock trial is run to its end; the others' are computed."""
 
+CELLS = ("files", "primitive")
 TOLERANCE = 1e-4
 SIE_EPOCHS, STOCK_EPOCHS, SIE_TRIALS = 5, 2, 3
 """Epochs of each way in a block, and whole trials of sie."""
@@ -193,6 +195,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     add = parser.add_argument
     add("--data-dir", type=Path, help="local copy of OBELiX")
+    add("--cells", choices=CELLS, default=CELLS[0], help="whose atoms stock has (files)")
     add("--structures", type=int, default=321, help="number of random structures (321)")
     add("--json", type=Path, help="write everything to this file")
     add("--blocks", type=int, default=6, help="turns of both ways at a configuration (6)")
@@ -208,7 +211,10 @@ def main() -> None:
     """Race with each number of threads, print tables, write the file."""
     options = parse()
     quiet()
-    data = obelix_data(options.data_dir) if options.data_dir else synthetic_data(options.structures)
+    if options.data_dir:
+        data = obelix_data(options.data_dir, options.cells)
+    else:
+        data = synthetic_data(options.structures, options.cells)
     machine = table.machine()
     print(table.about(data, machine))
     results = [result for n in options.threads for result in race(data, n, options)]
@@ -218,6 +224,7 @@ def main() -> None:
         content = {
             **medians,
             "configurations": results,
+            "cells": options.cells,
             "trial_epochs": options.trial_epochs,
             "machine": machine,
         }

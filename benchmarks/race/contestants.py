@@ -45,6 +45,13 @@ class RaceData:
     cells: Mapping[str, int] | None = None
 
     @property
+    def n_atoms(self) -> int:
+        """Return the atoms that the stock way has."""
+        points = [1 if self.cells is None else self.cells[entry] for entry in self.features.ids]
+        sites = np.add.reduceat(self.features.multiplicity, self.features.offsets[:-1])
+        return int(np.sum(sites / points))
+
+    @property
     def train(self) -> tuple[str, ...]:
         """Return the ids that are trained on."""
         return self.features.ids[: self.n_train]

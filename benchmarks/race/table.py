@@ -48,7 +48,7 @@ def about(data: RaceData, machine: Mapping[str, Any]) -> str:
     features = data.features
     return (
         f"{data.n_train} training and {len(data.validation)} validation structures, "
-        f"{len(features.rows)} orbit rows of {features.dimension}\n"
+        f"{len(features.rows)} orbit rows of {features.dimension} for {data.n_atoms} atoms\n"
         + ", ".join(f"{name} {value}" for name, value in machine.items())
     )
 

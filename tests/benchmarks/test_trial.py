@@ -72,9 +72,11 @@ def test_the_roofline_counts_the_split(engine):
     assert found["operations"] == sum(found["operations_by_part"].values())
 
 
-def test_random_rows_hold_as_many_atoms_as_primitive_cells_do():
-    data = synthetic_data(400)
-    assert np.mean(data.features.multiplicity) == pytest.approx(7.5, rel=0.05)
+@pytest.mark.parametrize(("cells", "atoms"), [("files", 14.5), ("primitive", 7.5)])
+def test_random_rows_hold_as_many_atoms_as_cells_do(cells, atoms):
+    data = synthetic_data(400, cells)
+    assert np.mean(data.features.multiplicity) == pytest.approx(atoms, rel=0.05)
+    assert data.n_atoms == data.features.multiplicity.sum()
     assert len(data.train) == 320
     assert not set(data.train) & set(data.validation)
 

@@ -79,12 +79,12 @@ def fit_costs(times: SearchTimes, base: Costs) -> FittedCosts:
     """
     lanes = [lane for phase in Phase for lane in by_worker(times.of(phase), times.workers)]
     cold, warm, first = _by_temperature(lanes)
-    paces = _medians(
-        (t.cost_key, t.seconds_training / trained_epochs(t, times.budget)) for t in warm
-    )
-    for trial in (*cold, *first):  # of a key that was never warm: an upper bound
-        pace = trial.seconds_training / trained_epochs(trial, times.budget)
-        paces[trial.cost_key] = min(paces.get(trial.cost_key, np.inf), pace)
+    paces = _paces(warm, times.budget)
+    known = set(paces)
+    for trial in (*cold, *first):
+        if trial.cost_key not in known:  # never warm: an upper bound
+            pace = trial.seconds_training / trained_epochs(trial, times.budget)
+            paces[trial.cost_key] = min(paces.get(trial.cost_key, np.inf), pace)
 
     def extra(trial: RecordedTrial) -> float:
         epochs = trained_epochs(trial, times.budget) * paces[trial.cost_key]
@@ -129,6 +129,17 @@ def _starting_pairs(
     for phase in Phase:
         lanes = by_worker(times.of(phase), times.workers)
         yield from itertools.pairwise(lanes)
+
+
+def _paces(warm: Iterable[RecordedTrial], budget: Budget) -> dict[tuple[int, ...], float]:
+    """Return seconds per epoch by key: all seconds over all epochs, which add up to wall times."""
+    seconds: dict[tuple[int, ...], float] = {}
+    epochs: dict[tuple[int, ...], float] = {}
+    for trial in warm:
+        key = trial.cost_key
+        seconds[key] = seconds.get(key, 0.0) + trial.seconds_training
+        epochs[key] = epochs.get(key, 0.0) + trained_epochs(trial, budget)
+    return {key: seconds[key] / epochs[key] for key in seconds}
 
 
 def _medians(

@@ -1,14 +1,15 @@
-"""Whether one dropout mask an orbit, instead of one an atom, changes what a network learns.
+"""Whether two dropout masks an orbit, instead of one an atom, change what a network learns.
 
     python benchmarks/dropout.py --data-dir DIR --json FILE [--seeds 20] [--epochs 60]
+        [--ways stock sie one four atoms]
 
 OBELiX as CAMNS-V1, stratified 5-fold on the development entries, the same configuration for all:
-the stock way (race/stock.py: a mask an atom) and sie's (a mask an orbit) are trained with as many
-seeds, each on its own random streams, and scored on the validation fold after the last
+the stock way (race/stock.py: a mask an atom) and sie's (up to two masks an orbit) are trained with
+as many seeds, each on its own random streams, and scored on the validation fold after the last
 epoch. Every training is a line of FILE with the suffix .jsonl; the same command goes on after the
-last one. Two more ways are sie's engine on other rows: atoms, a row and a mask for every atom of
-the primitive cell, tells the masks' effect from anything else; copies has up to four an orbit.
-FILE gets mean, sd and 95 % interval over the seeds of all ways that are complete.
+last one. More ways, where asked for, are sie's engine with one mask an orbit, with up to four, and
+with atoms: a row and a mask for every atom of the primitive cell, which tells the masks' effect
+from anything else. FILE gets mean, sd and 95 % interval over the seeds of all complete ways.
 """
 
 from __future__ import annotations
@@ -30,11 +31,15 @@ from sie.features.record import OrbitFeatures
 from sie.hashing import content_hash
 from sie.models.config import TrialConfig
 from sie.splits.record import Split
+from sie.training.batches import MASKS_PER_ORBIT
 from sie.training.metrics import binary_metrics
 from sie.training.threads import limit_threads
 
-WAYS = ("stock", "sie", "atoms", "copies")
-COPIES = 4
+WAYS = ("stock", "one", "atoms", "four", "sie")
+"""In an order that random streams depend on."""
+
+COMPARED = ("stock", "sie")
+MASKS = {"one": 1, "atoms": 1, "four": 4, "sie": MASKS_PER_ORBIT}
 SCORES = ("auc_pr", "mcc")
 N_FOLDS = 5
 PROGRESS = (
@@ -98,15 +103,6 @@ def programs() -> Any:
     return ProgramCache()
 
 
-def copied(features: OrbitFeatures) -> OrbitFeatures:
-    """Return every row up to `COPIES` times, its multiplicity shared among the copies."""
-    times = np.minimum(features.multiplicity, COPIES).astype(np.int64)
-    ends = np.append(0, np.cumsum(times))
-    rows = np.repeat(features.rows, times, axis=0)
-    shares = np.repeat(features.multiplicity / times, times).astype(np.float32)
-    return OrbitFeatures(features.ids, rows, shares, ends[features.offsets])
-
-
 def train_sie(folder: Path, config: TrialConfig, epochs: int, task: Task) -> np.ndarray:
     """Return validation probabilities after training with the engine, on orbits or on atoms."""
     from sie.training.trainer import Trainer
@@ -115,10 +111,8 @@ def train_sie(folder: Path, config: TrialConfig, epochs: int, task: Task) -> np.
     if task.way == "atoms":
         ones = np.ones(len(atoms.rows), np.float32)
         features = OrbitFeatures(atoms.ids, atoms.rows, ones, atoms.offsets)
-    elif task.way == "copies":
-        features = copied(features)
-    split = folds[task.fold]
-    trainer = Trainer(features, labels, split.train, split.validation, programs())
+    split, masks = folds[task.fold], MASKS[task.way]
+    trainer = Trainer(features, labels, split.train, split.validation, programs(), masks)
     trainer.start(config, task.stream(), epochs)
     trainer.run_epochs(epochs)
     if trainer.diverged:
@@ -193,8 +187,7 @@ def recorded(path: Path, settings: str) -> dict[Task, dict[str, Any]]:
 def train_all(args: argparse.Namespace, config: TrialConfig, path: Path, settings: str) -> None:
     """Run what is not recorded yet, a line of the file each."""
     done = recorded(path, settings)
-    ways = [args.only] if args.only else WAYS
-    wanted = (Task(w, s, f) for w in ways for s in range(args.seeds) for f in range(N_FOLDS))
+    wanted = (Task(w, s, f) for w in args.ways for s in range(args.seeds) for f in range(N_FOLDS))
     tasks = [task for task in wanted if task not in done]
     spawn = multiprocessing.get_context("spawn")
     began = time.monotonic()
@@ -278,7 +271,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=20, help="trainings of each way and fold")
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--config", nargs="*", default=[], metavar="NAME=VALUE", help="changes")
-    parser.add_argument("--only", choices=WAYS, help="train one way, compare if both are there")
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=COMPARED, help="what to train")
     parser.add_argument("--processes", type=int, default=1, help="of one thread each")
     args = parser.parse_args()
     changes = dict(pair.split("=", 1) for pair in args.config)
@@ -287,7 +280,7 @@ def main() -> None:
     path = args.json.with_suffix(".jsonl")
     train_all(args, config, path, settings)
     done = recorded(path, settings)
-    if missing := [way for way in WAYS[:2] if way not in complete(done, args.seeds)]:
+    if missing := [way for way in COMPARED if way not in complete(done, args.seeds)]:
         print(f"no comparison yet: {', '.join(missing)} not complete")
         return
     about = {

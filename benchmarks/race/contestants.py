@@ -18,6 +18,7 @@ import numpy as np
 
 from sie.features.record import OrbitFeatures
 from sie.models.config import TrialConfig
+from sie.training.batches import MASKS_PER_ORBIT
 
 CHUNK = 10
 """Epochs that a worker trains between two reports."""
@@ -141,13 +142,13 @@ class Engine:
         """Return where the time of an epoch goes, in seconds by part."""
         from race.parts import Part, epoch_parts
 
-        def part(ids: tuple[str, ...]) -> Part:
-            labels = np.array([self._data.labels[entry] for entry in ids], np.float32)
-            return Part(self._data.features.select(ids), labels)
+        def part(features: OrbitFeatures) -> Part:
+            labels = [self._data.labels[entry] for entry in features.ids]
+            return Part(features, np.array(labels, np.float32))
 
         self._trainer.start(config, seed=2, max_epochs=1)
         program = self._programs.get(config, self._data.features.dimension)
-        both = part(self._data.train), part(self._data.validation)
+        both = map(part, self._both_parts())
         return epoch_parts(program, *both, config.batch_size)
 
     def roofline(self, config: TrialConfig, epoch_seconds: float) -> dict[str, Any]:
@@ -157,18 +158,23 @@ class Engine:
         from sie.training.program import PREDICTION_BATCH
 
         dimension = self._data.features.dimension
-        loads = []
-        for ids, batch in (
-            (self._data.train, config.batch_size),
-            (self._data.validation, PREDICTION_BATCH),
-        ):
-            rows = len(self._data.features.select(ids).rows)
-            loads.append(Load(len(ids), rows, n_batches(len(ids), batch)))
+        loads = [
+            Load(len(part), len(part.rows), n_batches(len(part), batch))
+            for part, batch in zip(
+                self._both_parts(), (config.batch_size, PREDICTION_BATCH), strict=True
+            )
+        ]
         operations = epoch_operations(config, dimension, *loads)
         update = loads[0].batches * update_bytes(config, dimension)
         machine = measure_machine(config.batch_size, config.readout_width, self._threads)
         found = roofline(sum(operations.values()), update, machine, epoch_seconds)
         return {**found, "operations_by_part": operations, "loads": [asdict(x) for x in loads]}
+
+    def _both_parts(self) -> tuple[OrbitFeatures, OrbitFeatures]:
+        """Return rows as the trainer has them: an orbit's row for each of its masks in training."""
+        whole = self._data.features
+        train = whole.select(self._data.train).copied(MASKS_PER_ORBIT)
+        return train, whole.select(self._data.validation)
 
 
 class Stock:

@@ -65,6 +65,18 @@ class OrbitFeatures:
         index = np.arange(offsets[-1]) + np.repeat(self.offsets[chosen] - offsets[:-1], counts)
         return OrbitFeatures(tuple(ids), self.rows[index], self.multiplicity[index], offsets)
 
+    def copied(self, most: int) -> OrbitFeatures:
+        """Return every row as often as its multiplicity says, `most` times at most.
+
+        The copies of a row share its multiplicity in equal parts, so that a weighted sum over rows
+        stays what it was.
+        """
+        times = np.clip(self.multiplicity.astype(np.int64), 1, most)
+        ends = np.append(0, np.cumsum(times))
+        rows = np.repeat(self.rows, times, axis=0)
+        shares = np.repeat(self.multiplicity / times, times).astype(np.float32)
+        return OrbitFeatures(self.ids, rows, shares, ends[self.offsets])
+
     @cached_property
     def hash(self) -> str:
         """Content hash over ids, rows, multiplicities and offsets."""

@@ -16,6 +16,10 @@ from sie.models.readout_weights import folds, readout_shapes
 
 Product = Callable[[tf.Tensor], tf.Tensor]
 
+ATTENTION_PARTS = 2
+"""More waste fewer products with other structures' rows and start more operations; of 1, 2 and 4
+the fastest over the article's network shapes."""
+
 
 class SharedKernel:
     """A kernel of several products, whose gradient is one product too.
@@ -66,7 +70,7 @@ class WeightedSet2Set(tf.keras.layers.Layer):
       rows has the d columns of a row, not `width`.
     - Where d is small, K R is computed once for the half R of the recurrent kernel that meets the
       sum, instead of two products with R for every structure.
-    - Attention is a softmax over all rows of the batch, with log w_i added at the rows of the
+    - Attention is a softmax over all rows of half a batch, with log w_i added at the rows of the
       structure and -inf at those of others. The structures' products with each other's rows are
       wasted, and still cheaper than gathering rows by index.
 
@@ -125,20 +129,19 @@ class WeightedSet2Set(tf.keras.layers.Layer):
             name: (shared or {}).get(name) or partial(_product, getattr(self, name))
             for name in ("hidden_kernel", "read_kernel")
         }
-        log_weights = _log_weights(multiplicity, owner)
-        n_structures = tf.shape(log_weights)[0]
+        attention = _Attention(rows, multiplicity, owner)
         read = product["read_kernel"]
         from_read = self._folded() if self._folds and self.steps > 1 else self._unfolded(read)
         query = self._lstm(self.gate_bias[tf.newaxis])  # (1, width): every structure asks the same
         asked = tf.matmul(query, self.kernel, transpose_b=True)
-        mean = _attend(tf.tile(asked, [n_structures, 1]), rows, log_weights)
+        mean = attention(tf.tile(asked, [attention.n_structures, 1]))
         for _ in range(self.steps - 1):
             of_hidden = product["hidden_kernel"](query) + self.gate_bias
             query = self._lstm(of_hidden + from_read(mean))
             asked = tf.matmul(query, self.kernel, transpose_b=True)
-            mean = _attend(asked, rows, log_weights)
+            mean = attention(asked)
         if self.steps == 1:
-            query = tf.tile(query, [n_structures, 1])
+            query = tf.tile(query, [attention.n_structures, 1])
         return tf.concat([query, self._read(mean)], axis=-1)
 
     def _read(self, mean: tf.Tensor) -> tf.Tensor:
@@ -173,11 +176,39 @@ def _product(kernel: tf.Variable, x: tf.Tensor) -> tf.Tensor:
     return tf.matmul(x, kernel)
 
 
-def _log_weights(multiplicity: tf.Tensor, owner: tf.Tensor) -> tf.Tensor:
+class _Attention:
+    """Weighted softmax attention of each structure over its rows, in `ATTENTION_PARTS` of a batch.
+
+    Within a part every structure is multiplied with every row, its own or not.
+    """
+
+    def __init__(self, rows: tf.Tensor, multiplicity: tf.Tensor, owner: tf.Tensor) -> None:
+        self.n_structures = owner[-1] + 1
+        bounds = self.n_structures * tf.range(ATTENTION_PARTS + 1) // ATTENTION_PARTS
+        row_bounds = tf.searchsorted(owner, bounds)
+        # tf.split's gradient is one concat, where a slice's is a padded copy
+        self._sizes = bounds[1:] - bounds[:-1]
+        of_rows = row_bounds[1:] - row_bounds[:-1]
+        self._rows = _cut(rows, of_rows)
+        first, sizes = (tf.unstack(x, ATTENTION_PARTS) for x in (bounds[:-1], self._sizes))
+        parts = zip(_cut(multiplicity, of_rows), _cut(owner, of_rows), first, sizes, strict=True)
+        self._log_weights = [_log_weights(w, own - at, n) for w, own, at, n in parts]
+
+    def __call__(self, asked: tf.Tensor) -> tf.Tensor:
+        """Return for each row of asked (n_structures, d) the mean of its structure's rows."""
+        parts = zip(_cut(asked, self._sizes), self._rows, self._log_weights, strict=True)
+        return tf.concat([_attend(*part) for part in parts], axis=0)
+
+
+def _cut(x: tf.Tensor, sizes: tf.Tensor) -> list[tf.Tensor]:
+    return tf.split(x, sizes, num=ATTENTION_PARTS)
+
+
+def _log_weights(multiplicity: tf.Tensor, owner: tf.Tensor, n_structures: tf.Tensor) -> tf.Tensor:
     """Return log w_i at (owner of i, i) and -inf elsewhere, shape (n_structures, n_rows)."""
     n_rows = tf.size(owner)
     place = tf.stack([owner, tf.range(n_rows)], axis=1)
-    nothing = tf.fill([owner[-1] + 1, n_rows], -np.float32(np.inf))
+    nothing = tf.fill([n_structures, n_rows], -np.float32(np.inf))
     return tf.tensor_scatter_nd_update(nothing, place, tf.math.log(multiplicity))
 
 

@@ -12,6 +12,10 @@ import numpy as np
 
 from sie.features.record import OrbitFeatures
 
+MASKS_PER_ORBIT = 2
+"""Dropout masks of an orbit in training: one lowers MCC against a mask per atom, two do not, and
+cost a tenth of the time (docs/performance.md)."""
+
 
 @dataclass(frozen=True)
 class Batches:

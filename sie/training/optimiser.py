@@ -59,6 +59,8 @@ class Optimiser:
         if any(isinstance(group, tf.Variable) for group in groups):
             raise TypeError("give groups of variables, not variables")
         self.variables = [variable for group in groups for variable in group]
+        # a plain zero would be folded into constants, which the kernels must copy before writing
+        self._zero = tf.Variable(0.0, trainable=False)
         self._iterations = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._init_lr = tf.Variable(1e-4, trainable=False)
         self._max_lr = tf.Variable(1e-3, trainable=False)
@@ -99,6 +101,7 @@ class Optimiser:
         step = tf.cast(self._iterations.assign_add(1), tf.float32)
         powers = tf.pow(BETA_1, step), tf.pow(BETA_2, step)
         for slot, gradient in zip(self._slots, gradients, strict=True):
+            slot.direction.assign(tf.fill(slot.direction.shape, self._zero))
             _take_direction(slot, gradient, *powers)
         for group, length in zip(self._groups, self._lengths(rate), strict=True):
             for slot in group:
@@ -132,8 +135,7 @@ def _beside(variable: tf.Variable) -> tf.Variable:
 
 
 def _take_direction(slot: _Slot, gradient: Any, power_1: Any, power_2: Any) -> None:
-    """Update the moments and set the direction, downhill, before its scaling."""
-    slot.direction.assign(tf.zeros(slot.direction.shape))
+    """Update the moments and turn a direction of zeros into the step downhill, before scaling."""
     # The kernel subtracts lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + epsilon). With lr = 1 and
     # this epsilon that is m_hat / (sqrt(v_hat) + EPSILON), LAMB's direction.
     tf.raw_ops.ResourceApplyAdam(

@@ -16,7 +16,7 @@ from sie.errors import InputError
 from sie.features.record import OrbitFeatures
 from sie.models.config import TrialConfig
 from sie.models.weights import WeightFile, save_weights
-from sie.training.batches import n_batches
+from sie.training.batches import MASKS_PER_ORBIT, n_batches
 from sie.training.ending import Ending
 from sie.training.metrics import binary_log_loss, binary_metrics
 from sie.training.program import Program, ProgramCache, ResidentFeatures, sigmoid
@@ -39,6 +39,8 @@ class Trainer:
         Ids of both parts.
     programs : ProgramCache, optional
         Compiled programs to share with other trainers of this process.
+    masks_per_orbit : int
+        Dropout masks that the equivalent atoms of an orbit share in training, at most.
 
     Raises
     ------
@@ -53,10 +55,13 @@ class Trainer:
         train: Sequence[str],
         validation: Sequence[str],
         programs: ProgramCache | None = None,
+        masks_per_orbit: int = MASKS_PER_ORBIT,
     ) -> None:
         by_id = labels if isinstance(labels, Mapping) else _by_id(features, labels)
-        self._train, train_labels = _part("training", features, by_id, train)
-        self._validation, self._validation_labels = _part("validation", features, by_id, validation)
+        picked, train_labels = _part("training", features, by_id, train)
+        self._train = ResidentFeatures(picked.copied(masks_per_orbit))
+        picked, self._validation_labels = _part("validation", features, by_id, validation)
+        self._validation = ResidentFeatures(picked)
         self._train_labels = tf.constant(train_labels)
         self._programs = ProgramCache() if programs is None else programs
         self._program: Program | None = None
@@ -199,7 +204,7 @@ def _by_id(features: OrbitFeatures, labels: np.ndarray) -> dict[str, int]:
 
 def _part(
     name: str, features: OrbitFeatures, labels: Mapping[str, int], ids: Sequence[str]
-) -> tuple[ResidentFeatures, np.ndarray]:
+) -> tuple[OrbitFeatures, np.ndarray]:
     """Pick features and float32 labels of one part of the split."""
     if not len(ids):
         raise InputError(f"the {name} part of the split is empty; choose another split")
@@ -214,4 +219,4 @@ def _part(
         first = int(np.searchsorted(picked.offsets, np.argmin(sound), side="right")) - 1
         raise InputError(f"features of {name} id {ids[first]} are not finite; leave it out")
     chosen = np.array([labels[entry] for entry in ids], dtype=np.float32)
-    return ResidentFeatures(picked), chosen
+    return picked, chosen

@@ -7,15 +7,12 @@ from dropout import (
     WAYS,
     Task,
     complete,
-    copied,
     describe,
     difference,
     recorded,
     summarise,
 )
 from scipy import stats
-
-from sie.features.record import OrbitFeatures
 
 
 @pytest.fixture
@@ -69,18 +66,7 @@ def test_every_training_has_a_stream_of_its_own():
 
 def test_a_way_is_complete_when_nothing_is_missing():
     done = {Task(w, s, f): {} for w in WAYS[:3] for s in range(2) for f in range(N_FOLDS)}
-    assert complete(done, 2) == list(WAYS[:3])
-    del done[Task("sie", 0, 3)]
+    assert complete(done, 2) == list(WAYS[:3]) == ["stock", "one", "atoms"]
+    del done[Task("one", 0, 3)]
     assert complete(done, 2) == ["stock", "atoms"]
     assert complete(done, 3) == []
-
-
-def test_copies_share_the_multiplicity_of_their_orbit():
-    rows = np.arange(6, dtype=np.float32).reshape(3, 2)
-    features = OrbitFeatures(
-        ("a", "b"), rows, np.array([1, 12, 3], np.float32), np.array([0, 2, 3])
-    )
-    made = copied(features)
-    assert made.offsets.tolist() == [0, 5, 8]
-    assert made.multiplicity.tolist() == [1, 3, 3, 3, 3, 1, 1, 1]
-    np.testing.assert_array_equal(made.rows, rows[[0, 1, 1, 1, 1, 2, 2, 2]])

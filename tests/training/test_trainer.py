@@ -57,6 +57,28 @@ def test_the_order_of_the_features_does_not_matter(features, labels, split, trai
         np.testing.assert_array_equal(curve, expected[name])
 
 
+def test_masks_of_an_orbit_change_nothing_but_dropout(features, labels, split, config, programs):
+    parts = (features, labels, split.train, split.validation, programs)
+    seen = {}
+    for masks in (1, 2, 3):
+        trainer = Trainer(*parts, masks_per_orbit=masks)
+        for rate in (0.0, 0.3):
+            trainer.start(replace(config, dropout_phi=rate, dropout_rho=rate), 8, max_epochs=3)
+            seen[rate, masks] = trainer.run_epochs(3)["val_loss"]
+    np.testing.assert_allclose(seen[0.0, 2], seen[0.0, 1], rtol=1e-4)
+    np.testing.assert_allclose(seen[0.0, 3], seen[0.0, 1], rtol=1e-4)
+    assert np.abs(seen[0.3, 2] - seen[0.3, 1]).max() > 1e-3
+
+
+def test_an_orbit_has_two_masks_in_training(features, labels, split, config, programs):
+    curves = []
+    for masks in ({}, {"masks_per_orbit": 2}):
+        trainer = Trainer(features, labels, split.train, split.validation, programs, **masks)
+        trainer.start(replace(config, dropout_phi=0.3), seed=8, max_epochs=2)
+        curves.append(trainer.run_epochs(2)["val_loss"])
+    np.testing.assert_array_equal(*curves)
+
+
 def test_a_diverged_trial_runs_no_further(features, labels, split, config, programs):
     rows = features.rows.copy()
     rows[features.offsets[features.ids.index(split.train[0])]] = 1e30

@@ -14,16 +14,19 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from pymatgen.core import Composition
 
 from sie.datasets.registry import load_dataset
-from sie.search.problem import LearningProblem, prepare_problem
+from sie.features.composition import element_fractions
+from sie.features.descriptors import Descriptors
+from sie.models.baselines import FOREST, fit_predict
+from sie.search.problem import prepare_problem
 from sie.splits.kfold import stratified_folds
 from sie.splits.left_out import loco_split, usable_clusters
 from sie.splits.record import Split
 from sie.structures.representations import Representation
 from sie.training.metrics import binary_metrics
 
-N_TREES = 400
 SEEDS = range(10)
 ROW = (
     "{split:>10}{entries:>9}{constant:>10.3f}{auc_pr:>9.3f} ± {auc_pr_sd:.3f}"
@@ -31,31 +34,15 @@ ROW = (
 )
 
 
-def element_fractions(problem: LearningProblem) -> dict[str, np.ndarray]:
-    """Return the fraction of every element that occurs, by id."""
-    from pymatgen.core import Composition
-
-    fractions = {
-        entry: Composition(problem.formulas[entry]).fractional_composition.get_el_amt_dict()
-        for entry in problem.labels
-    }
-    elements = sorted(set().union(*fractions.values()))
-    return {
-        entry: np.array([amounts.get(element, 0.0) for element in elements])
-        for entry, amounts in fractions.items()
-    }
-
-
 def scores(
-    split: Split, vectors: Mapping[str, np.ndarray], labels: Mapping[str, int], seed: int
+    split: Split, vectors: Descriptors, labels: Mapping[str, int], seed: int
 ) -> dict[str, float]:
     """Train a forest on the training part and score it on the validation part."""
-    from sklearn.ensemble import RandomForestClassifier
-
-    forest = RandomForestClassifier(N_TREES, random_state=seed)
-    forest.fit([vectors[i] for i in split.train], [labels[i] for i in split.train])
-    predicted = forest.predict_proba([vectors[i] for i in split.validation])[:, 1]
-    return binary_metrics(np.array([labels[i] for i in split.validation]), predicted)
+    known, asked = (
+        np.array([labels[entry] for entry in part]) for part in (split.train, split.validation)
+    )
+    train, validation = vectors.rows_of(split.train), vectors.rows_of(split.validation)
+    return binary_metrics(asked, fit_predict(FOREST, train, known, validation, seed))
 
 
 def main() -> None:
@@ -76,7 +63,9 @@ def main() -> None:
         if count.usable
     ]
     splits += stratified_folds(list(problem.labels), problem.labels)
-    vectors = element_fractions(problem)
+    vectors = element_fractions(
+        {entry: Composition(problem.formulas[entry]) for entry in problem.labels}
+    )
     print(f"{'split':>10}{'entries':>9}{'constant':>10}{'AUC-PR':>16}{'MCC':>16}")
     table = []
     for split in splits:

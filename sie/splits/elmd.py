@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.spatial.distance import pdist, squareform
+from scipy.spatial.distance import cdist, pdist, squareform
 
 from sie.errors import InputError
 
@@ -80,9 +80,28 @@ def elmd_matrix(
     numpy.ndarray
         Float64, shape (n, n), in steps of the scale; symmetric, zero on the diagonal.
     """
+    return squareform(pdist(_cumulative(composition_vectors(compositions, names)), "cityblock"))
+
+
+def elmd_between(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return the element mover's distance of every composition of one set to every one of another.
+
+    Parameters
+    ----------
+    one, other : numpy.ndarray
+        Rows of `composition_vectors`, shapes (n, 103) and (m, 103).
+
+    Returns
+    -------
+    numpy.ndarray
+        Float64, shape (n, m), in steps of the scale, as in `elmd_matrix`.
+    """
+    return cdist(_cumulative(one), _cumulative(other), "cityblock")
+
+
+def _cumulative(fractions: np.ndarray) -> np.ndarray:
     # the last cumulative fraction is 1 for every composition and would add only rounding noise
-    cumulative = np.cumsum(composition_vectors(compositions, names), axis=1)[:, :-1]
-    return squareform(pdist(cumulative, metric="cityblock"))
+    return np.cumsum(fractions, axis=1)[:, :-1]
 
 
 def _amounts(composition: str | Mapping[Any, float], name: str) -> list[tuple[str, float]]:

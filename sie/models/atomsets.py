@@ -28,8 +28,8 @@ class AtomSets(tf.keras.Model):
 
     phi and rho are n_layers of Dense(n_neurons, relu), each followed by dropout and with an L2
     penalty on its kernel; the last Dense(1) carries neither, and the readout none. Dropout has
-    one mask for each orbit row, where a network on atoms has one for each atom: equivalent atoms
-    lose the same units. Rates and penalties are variables, so that one compiled network serves
+    one mask for each row, so that the equivalent atoms of an orbit share as many masks as the
+    trainer gives them rows. Rates and penalties are variables, so that one compiled network serves
     every trial of the same shape.
 
     Source: C. Chen and S. P. Ong, npj Comput. Mater. 2021, 7, 173; McHaffie et al. 2025, Methods.

@@ -15,7 +15,7 @@ from sie.errors import InputError
 BOLTZMANN_EV_PER_K = 8.617333262e-5
 ROOM_K = 298.15
 FAR_K = 100.0
-"""A fit whose lowest temperature lies this far above room temperature deserves a warning."""
+"""A fit whose nearest temperature lies this far from room temperature deserves a warning."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,8 @@ class ArrheniusFit:
 
     @property
     def far(self) -> bool:
-        """Whether room temperature lies far below every measurement."""
-        return self.lowest_K - ROOM_K > FAR_K
+        """Whether room temperature lies far from every measurement."""
+        return max(self.lowest_K - ROOM_K, ROOM_K - self.highest_K) > FAR_K
 
 
 def fit_arrhenius(temperatures: Sequence[float], sigmas: Sequence[float]) -> ArrheniusFit:

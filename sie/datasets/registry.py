@@ -6,12 +6,14 @@ How a source is read lives in its own module, which is imported only when asked 
 from __future__ import annotations
 
 import difflib
+import os
 from pathlib import Path
 
 from sie.datasets.record import Database
 from sie.errors import InputError
 
-DATASETS = ("starter", "obelix", "table")
+DATASETS = ("starter", "obelix", "table", "record")
+"""Besides these, the folder of a data record is a name of its own."""
 
 
 def load_dataset(
@@ -21,14 +23,15 @@ def load_dataset(
     table: Path | None = None,
     cifs: Path | None = None,
 ) -> Database:
-    """Load a dataset by name.
+    """Load a dataset by name, or a data record by its folder.
 
     Parameters
     ----------
     name : str
-        One of `DATASETS`.
+        One of `DATASETS`, or a folder that `sie.datasets.storage.save_record` wrote; a folder that
+        bears the name of a dataset is meant with a separator in it ("./starter").
     data_dir : Path, optional
-        Local copy of a dataset that is otherwise downloaded.
+        Local copy of a dataset that is otherwise downloaded; with "record", the record's folder.
     table, cifs : Path, optional
         CSV and CIF folder, for "table" only.
 
@@ -39,12 +42,13 @@ def load_dataset(
     DownloadError
         When a file cannot be fetched.
     """
-    if name not in DATASETS:
-        close = difflib.get_close_matches(name, DATASETS, n=1, cutoff=0.5)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise InputError(f"unknown dataset {name!r}; known: {', '.join(DATASETS)}{hint}")
+    folder = record_folder(name, data_dir)
     if name != "table" and (table or cifs):
         raise InputError(f"a table or a CIF folder goes with dataset 'table', not with {name!r}")
+    if folder is not None:
+        from sie.datasets import storage
+
+        return storage.load_record(folder).database
     if name == "table":
         return _load_table(table, cifs)
     if name == "obelix":
@@ -54,6 +58,29 @@ def load_dataset(
     from sie.datasets import starter
 
     return starter.load()
+
+
+def record_folder(name: str, data_dir: Path | None) -> Path | None:
+    """Return the folder of the data record that is meant; None for a dataset's name."""
+    if name == "record":
+        if data_dir is None:
+            raise InputError("dataset 'record' needs its folder; give it with --data-dir")
+        return data_dir.expanduser()
+    if name in DATASETS:
+        return None
+    folder = Path(name).expanduser()
+    if not (folder.is_dir() or os.sep in name or "/" in name):
+        close = difflib.get_close_matches(name, DATASETS, n=1, cutoff=0.5)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        known = ", ".join(DATASETS)
+        raise InputError(
+            f"unknown dataset {name!r}; known: {known}, or the folder of a data record{hint}"
+        )
+    if data_dir is not None:
+        raise InputError(
+            f"--data-dir goes with a dataset's name; {name} is a folder by itself, leave it out"
+        )
+    return folder
 
 
 def _load_table(table: Path | None, cifs: Path | None) -> Database:

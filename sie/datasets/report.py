@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from sie.datasets.assemble import has_lithium
+from sie.datasets.duplicates import REASON as DUPLICATE_OF
 from sie.datasets.record import SUPERIONIC_SIGMA_S_PER_CM, Database, LeftOut
 
 
@@ -57,7 +58,7 @@ class DatabaseReport:
         plain = asdict(self)
         plain["oxidation"] = dict(self.oxidation)
         plain["left_out"] = {
-            reason: [{"id": item.id, "file": item.file} for item in items]
+            reason: [_plain(item, reason) for item in items]
             for reason, items in self.left_out.items()
         }
         return plain
@@ -78,7 +79,9 @@ class DatabaseReport:
         for reason, items in self.left_out.items():
             texts += ["", f"### {_escape(reason)} ({len(items)})", ""]
             texts += [
-                f"- {_escape(item.id)}" + (f" ({_escape(item.file)})" if item.file else "")
+                f"- {_escape(item.id)}"
+                + (f": {_escape(item.reason)}" if item.reason != reason else "")
+                + (f" ({_escape(item.file)})" if item.file else "")
                 for item in items
             ]
         return "\n".join(texts) + "\n"
@@ -141,11 +144,18 @@ def report(
 
 
 def _by_reason(left_out: tuple[LeftOut, ...]) -> dict[str, tuple[LeftOut, ...]]:
+    """Group by reason; duplicates are one group, although each names the entry that stays."""
     groups: dict[str, list[LeftOut]] = defaultdict(list)
     for item in left_out:
-        groups[item.reason].append(item)
+        duplicate = item.reason.startswith(DUPLICATE_OF)
+        groups[f"{DUPLICATE_OF}an entry that stays" if duplicate else item.reason].append(item)
     ranked = sorted(groups.items(), key=lambda pair: (-len(pair[1]), pair[0]))
     return {reason: tuple(items) for reason, items in ranked}
+
+
+def _plain(item: LeftOut, reason: str) -> dict[str, str]:
+    own = {"reason": item.reason} if item.reason != reason else {}
+    return {"id": item.id, "file": item.file, **own}
 
 
 def _few(items: tuple[LeftOut, ...], most: int = 4) -> str:

@@ -75,9 +75,11 @@ def _extrapolated(readings: Sequence[Reading]) -> Measurement:
     fit = fit_arrhenius([reading.kelvin for reading in readings], sigmas)
     if fit.far:
         logger.warning(
-            "%s: conductivity is extrapolated far, from %g K and above; check it",
+            "%s: conductivity is extrapolated far, from %s; check it",
             first.measurement.id,
-            fit.lowest_K,
+            f"{fit.lowest_K:g} K and above"
+            if fit.lowest_K > ROOM_K
+            else f"{fit.highest_K:g} K and below",
         )
     sigma = fit.sigma()
     return replace(

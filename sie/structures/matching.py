@@ -25,7 +25,8 @@ def matching_groups(structures: Mapping[str, Structure]) -> dict[str, int]:
 
     Default tolerances, primitive cells, oxidation states stripped, as in 10.1039/d5dd00052a. A
     match is not transitive; a group is everything that a chain of matching pairs connects, so
-    that the result does not depend on the order of the entries.
+    that the result does not depend on the order of the entries. Pairs that cannot match for their
+    composition or number of sites are not compared; the outcome is that of all pairs.
 
     Parameters
     ----------
@@ -58,19 +59,26 @@ def matching_groups(structures: Mapping[str, Structure]) -> dict[str, int]:
 
 
 def _reduced(structure: Structure) -> Structure:
-    """Return the Niggli-reduced primitive cell without oxidation states."""
+    """Return the cell that the matcher itself would reduce to, without oxidation states."""
     bare = structure.copy()
     bare.remove_oxidation_states()
-    return bare.get_primitive_structure().get_reduced_structure("niggli")
+    return bare.get_reduced_structure("niggli").get_primitive_structure()
 
 
 def _candidate_pairs(structures: Mapping[str, Structure]) -> Iterator[tuple[str, str]]:
-    """Yield the pairs of equal reduced formula, which alone can match."""
-    systems: dict[tuple[str, ...], list[tuple[str, np.ndarray]]] = defaultdict(list)
+    """Yield the pairs of equal reduced formula and number of sites, which alone can match.
+
+    The matcher compares fractional compositions first and, without supercells or subsets, gives up
+    on cells of unequal numbers of sites. Volume is no such condition: by default the matcher scales
+    both cells to their mean volume, so a crystal matches itself blown up to any size, and a filter
+    by volume would split groups.
+    """
+    systems: dict[tuple[object, ...], list[tuple[str, np.ndarray]]] = defaultdict(list)
     for entry, structure in structures.items():
         amounts = structure.composition.fractional_composition.get_el_amt_dict()
-        system = tuple(sorted(amounts))
-        systems[system].append((entry, np.array([amounts[element] for element in system])))
+        elements = sorted(amounts)
+        fractions = np.array([amounts[element] for element in elements])
+        systems[(len(structure), *elements)].append((entry, fractions))
     for members in systems.values():
         for (first, ours), (second, theirs) in combinations(members, 2):
             if np.abs(ours - theirs).max() <= COMPOSITION_TOLERANCE:

@@ -9,6 +9,9 @@ import pytest
 from pymatgen.core import Lattice, Structure
 from pymatgen.io.cif import CifWriter
 
+from sie.datasets.record import Database
+from sie.datasets.registry import load_dataset
+
 CORNERS = [[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]]
 
 
@@ -51,3 +54,8 @@ def cif_text() -> Callable[[Structure], str]:
 @pytest.fixture(scope="session")
 def sites_text() -> Callable[..., str]:
     return cif_with_sites
+
+
+@pytest.fixture(scope="session")
+def starter() -> Database:
+    return load_dataset("starter")

@@ -60,3 +60,13 @@ def test_noisy_measurements_give_the_least_squares_line():
 def test_what_is_no_ionic_conductor_is_refused(kelvin, sigma, message):
     with pytest.raises(InputError, match=message):
         fit_arrhenius(kelvin, sigma)
+
+
+@pytest.mark.parametrize(
+    ("kelvin", "far"),
+    [((410, 500), True), ((390, 500), False), ((120, 180), True), ((120, 210), False),
+     ((150, 500), False)],
+)  # fmt: skip
+def test_far_is_far_from_every_measurement_on_either_side(kelvin, far):
+    law = line_through(1e-6, 0.5)
+    assert fit_arrhenius(kelvin, [law.sigma(t) for t in kelvin]).far is far

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -70,3 +71,12 @@ def test_markdown_lists_every_file_and_escapes_the_users_text(database):
     assert "- z (t.csv:9)" in text
     assert "### no CIF (2)" in text
     assert "<b>" not in text
+
+
+def test_duplicates_are_one_line_and_each_names_who_stays(database):
+    twins = [LeftOut(f"e{i}", f"duplicate of {name}") for i, name in enumerate("abcab")]
+    made = report(replace(database, left_out=(*database.left_out, *twins)))
+    assert "  5 x duplicate of an entry that stays" in made.lines()
+    assert "- e1: duplicate of b" in made.to_markdown()
+    plain = made.as_dict()["left_out"]["duplicate of an entry that stays"]
+    assert plain[0] == {"id": "e0", "file": "", "reason": "duplicate of a"}

@@ -59,6 +59,13 @@ def parser() -> argparse.ArgumentParser:
         default="fast",
         help="repeatable: the same trials for the same seed at any concurrency",
     )
+    how.add_argument(
+        "--pretrained",
+        default=arguments.PRETRAINED,
+        metavar="on|off|FOLDER",
+        help="start trials from pre-trained weights where their shape matches: the package's, or "
+        "those of a folder first (default: %(default)s)",
+    )
     how.add_argument("--address", help="Ray cluster to run on (default: this machine)")
     how.add_argument("--fresh", action="store_true", help="do not go on with an unfinished search")
     how.add_argument("--dry-run", action="store_true", help="print the plan and exit")

@@ -9,6 +9,9 @@ import argparse
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+PRETRAINED = "off"
+"""Whether trials start from pre-trained weights by default; the evidence is in docs/results.md."""
+
 REPRESENTATIONS = ("CAMN", "CAN", "CAMNS", "CANS")
 
 
@@ -36,11 +39,15 @@ def level(text: str) -> int:
     return int(bare)
 
 
-def add_data_options(parser: argparse.ArgumentParser) -> None:
-    """Add what decides which crystals are learnt from and how the network sees them."""
+def add_source_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Add where the labelled crystals come from, and return the group."""
     group = parser.add_argument_group("data")
     group.add_argument(
-        "--dataset", default="starter", help="starter (embedded), obelix, or table (your own)"
+        "--dataset",
+        default="starter",
+        metavar="NAME|FOLDER",
+        help="starter (embedded), obelix, table (your own), or the folder of a data record that "
+        "prepare.py wrote (default: %(default)s)",
     )
     group.add_argument(
         "--data-dir",
@@ -52,9 +59,56 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--cifs", type=Path, metavar="DIR", help="folder of CIFs named by id, with --dataset table"
     )
+    return group
+
+
+def study_parser(documentation: str) -> argparse.ArgumentParser:
+    """Return the command line of a command that compares, from its script's docstring."""
+    summary, examples = documentation.split("\n\n", 1)
+    parser = argparse.ArgumentParser(
+        description=summary, epilog=examples, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    group = add_source_options(parser)
+    add_clusters_option(group)
+    size = parser.add_argument_group("size")
+    size.add_argument(
+        "--preset",
+        choices=("quick", "full"),
+        default="quick",
+        help="how much of everything (default: %(default)s)",
+    )
+    size.add_argument("--seeds", type=positive, metavar="N", help="repeats on every split")
+    size.add_argument("--epochs", type=positive, metavar="N", help="of networks without a search")
+    how = parser.add_argument_group("running")
+    how.add_argument(
+        "--max-concurrent", type=positive, default=4, help="trainings at once, at most"
+    )
+    how.add_argument("--address", help="Ray cluster to run on (default: this machine)")
+    record = parser.add_argument_group("record")
+    record.add_argument(
+        "--results",
+        type=Path,
+        metavar="FOLDER",
+        help="tables and figures (default: results/<dataset>-<preset>)",
+    )
+    record.add_argument(
+        "--tracking-uri", metavar="URI", help="MLflow store or server (default: SQLite in mlruns/)"
+    )
+    add_verbosity_options(parser)
+    return parser
+
+
+def add_clusters_option(group: argparse._ArgumentGroup) -> None:
+    """Add clusters of the user's own."""
     group.add_argument(
         "--clusters", type=Path, metavar="CSV", help="your own clusters: columns id, cluster"
     )
+
+
+def add_data_options(parser: argparse.ArgumentParser) -> None:
+    """Add what decides which crystals are learnt from and how the network sees them."""
+    group = add_source_options(parser)
+    add_clusters_option(group)
     group.add_argument(
         "--representation",
         default="CAMNS",

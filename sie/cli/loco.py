@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shlex
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -16,9 +16,11 @@ from typing import Any
 
 from rich.console import Console
 
+from sie.cli import arguments
 from sie.cli.outcome import Prepared, document, draw, print_lines, print_next, print_outcome
 from sie.datasets.registry import load_dataset
 from sie.errors import InputError, SieError, TrackingError
+from sie.models.pretrained import StartingWeights, load_starting_weights
 from sie.reporting.console import LiveProgress, plan_table
 from sie.search.estimate import estimate_seconds
 from sie.search.plan import PRESETS, Budget, Mode, SearchPlan
@@ -58,6 +60,7 @@ class LocoOptions:
     max_concurrent: int = 4
     seed: int = 42
     mode: str = "fast"
+    pretrained: str = arguments.PRETRAINED
     address: str | None = None
     fresh: bool = False
     dry_run: bool = False
@@ -84,6 +87,14 @@ class LocoOptions:
             option = f"--{item.name.replace('_', '-')}"
             parts += [option] if value is True else [option, shlex.quote(str(value))]
         return " ".join(parts)
+
+    def starts(self, problem: LearningProblem) -> StartingWeights:
+        """Return the pre-trained weights that trials start from, as --pretrained says."""
+        if self.pretrained == "off":
+            return StartingWeights()
+        folder = None if self.pretrained == "on" else Path(self.pretrained)
+        dimension = problem.features.dimension
+        return load_starting_weights(str(problem.representation), problem.level, dimension, folder)
 
     @property
     def budget(self) -> Budget:
@@ -129,7 +140,7 @@ def plan_searches(options: LocoOptions, problem: LearningProblem) -> list[tuple[
     InputError
         When a cluster does not exist or cannot be left out.
     """
-    budget = options.budget
+    budget, starts = options.budget, options.starts(problem)
     plans = []
     for cluster in _clusters(options, problem):
         split = loco_split(problem.clustering, cluster, problem.labels)
@@ -147,6 +158,7 @@ def plan_searches(options: LocoOptions, problem: LearningProblem) -> list[tuple[
             rule=SelectionRule().within(budget.max_epochs),
             seed=options.seed,
             mode=Mode(options.mode),
+            pretrained=starts.hash,
         )
         plans.append((split, plan))
     return plans
@@ -174,19 +186,36 @@ def search_clusters(options: LocoOptions, console: Console) -> bool:
         workers = min(options.max_concurrent, start_ray(options.address))
     starting = time.perf_counter() - began
     try:
-        for split, plan in planned:
-            outcome = _search_one(
-                options, prepared, split, plan, recorder, workers, starting, console
-            )
-            starting = 0.0
-            if outcome.interrupted:
-                break
+        outcome = search_planned(options, prepared, planned, recorder, workers, console, starting)
     finally:
         stop_ray()
     command = store.ui_command()
     next_command = options.command("all")
     print_next(prepared.problem.experiment, command, next_command, outcome, console)
     return outcome.interrupted
+
+
+def search_planned(
+    options: LocoOptions,
+    prepared: Prepared,
+    planned: Sequence[tuple[Split, SearchPlan]],
+    recorder: Recorder,
+    workers: int,
+    console: Console,
+    seconds_starting: float = 0.0,
+) -> SearchOutcome:
+    """Search one split after the other until the user stops it; return the last outcome.
+
+    Ray must be running; `seconds_starting` is what starting it took.
+    """
+    for split, plan in planned:
+        outcome = _search_one(
+            options, prepared, split, plan, recorder, workers, seconds_starting, console
+        )
+        seconds_starting = 0.0
+        if outcome.interrupted:
+            break
+    return outcome
 
 
 def _search_one(
@@ -215,7 +244,14 @@ def _search_one(
 
     try:
         outcome = search_cluster(
-            prepared.problem, split, plan, record, workers, progress, seconds_starting
+            prepared.problem,
+            split,
+            plan,
+            record,
+            workers,
+            progress,
+            seconds_starting,
+            options.starts(prepared.problem),
         )
     except TrackingError as error:
         kept = record.rescue()

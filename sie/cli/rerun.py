@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from sie.cli.outcome import print_lines
 from sie.errors import InputError
 from sie.search.parent import AGAIN
 from sie.search.plan import Budget
+from sie.search.problem import LearningProblem
 from sie.search.record import Phase
 from sie.search.selection import SelectionRule, result_objective
 from sie.splits.left_out import loco_split
@@ -70,6 +72,7 @@ def rerun_trial(run_id: str, options: LocoOptions, console: Console) -> bool:
     # the epoch in which a trial diverged is not on its curves
     n_epochs = recorded.n_epochs + (recorded.status is TrialStatus.DIVERGED)
     budget, rule = _settings(parent)
+    weights = _weights(options, problem, parent, run)
     with console.status(f"training {run.name} again for {recorded.n_epochs} epochs"):
         from sie.training.run import train
         from sie.training.threads import limit_threads
@@ -84,6 +87,7 @@ def rerun_trial(run_id: str, options: LocoOptions, console: Console) -> bool:
             run.seed,
             n_epochs,
             stopping,
+            weights=weights,
         )
     recorder = Recorder(store, problem.experiment)
     tags = {**run.tags, "phase": Phase.RERUN, "rerun_of": run.run_id}
@@ -101,6 +105,25 @@ def rerun_trial(run_id: str, options: LocoOptions, console: Console) -> bool:
     )
     print_lines(console, [line])
     return equal
+
+
+def _weights(
+    options: LocoOptions, problem: LearningProblem, parent: StoredRun, run: StoredRun
+) -> Mapping[str, np.ndarray] | None:
+    """Return what the trial started from; refused where other weights are at hand."""
+    wanted = parent.params.get("pretrained", "")
+    if not wanted:
+        return None
+    given = (
+        options if options.pretrained != "off" else dataclasses.replace(options, pretrained="on")
+    )
+    starts = given.starts(problem)
+    if starts.hash != wanted:
+        raise InputError(
+            f"run {run.run_id} started from other pre-trained weights ({wanted}); give the same "
+            "with --pretrained FOLDER"
+        )
+    return starts.of(run.config)
 
 
 def _equal(one: TrialResult, two: TrialResult) -> bool:

@@ -8,7 +8,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 
+from sie.models.pretrained import StartingWeights
 from sie.search.collect import Observer
 from sie.search.plan import SearchPlan
 from sie.search.problem import LearningProblem
@@ -35,6 +37,9 @@ from sie.search.worker import TrainingJob
 from sie.splits.record import Split
 from sie.training.early_stopping import EarlyStopping
 
+COLD = StartingWeights()
+"""Every trial starts from weights of its own seed."""
+
 Progress = Callable[[str, int], AbstractContextManager[Observer]]
 """Called with a title and a number of trials; gives an observer that shows their progress."""
 
@@ -47,6 +52,7 @@ def search_cluster(
     workers: int,
     progress: Progress,
     seconds_starting: float = 0.0,
+    starts: StartingWeights = COLD,
 ) -> SearchOutcome:
     """Search, repeat and judge, as the plan says; Ray must be running.
 
@@ -68,6 +74,8 @@ def search_cluster(
         Shows how far each phase is.
     seconds_starting : float
         What starting Ray for this search took.
+    starts : StartingWeights
+        Pre-trained weights that trials start from; those of the plan's `pretrained`.
 
     Raises
     ------
@@ -79,7 +87,7 @@ def search_cluster(
     stopping = EarlyStopping(
         patience=budget.patience, min_gain=budget.min_gain, start_epoch=budget.patience_from
     )
-    job = TrainingJob(problem.features, problem.labels, split, budget, rule, stopping)
+    job = TrainingJob(problem.features, problem.labels, split, budget, rule, stopping, starts)
     searched = _search(plan, job, record, workers, progress)
     searched_by = time.perf_counter()
     top = top_configurations(
@@ -167,7 +175,7 @@ def _repeat(
         return PhaseEnd((), interrupted=False)
     past = [record.past[t.key] for t in tasks if _is_past(t, record)]
     rest = [task for task in tasks if not _is_past(task, record)]
-    full = TrainingJob(job.features, job.labels, job.split, job.budget, job.rule)
+    full = replace(job, early_stopping=None)
     with progress(f"cluster {job.split.method['cluster']} repeats", len(tasks)) as observer:
         for trial in past:
             observer.trial_started(trial.task)

@@ -121,6 +121,17 @@ def open_parent(
     return Parent(run_id, {}, {}, {}, lock)
 
 
+def finished(recorder: Recorder, plan: SearchPlan, name: str, code_hash: str) -> bool:
+    """Return whether a search of the same plan, name and code has ended already."""
+    found = search(
+        recorder.store,
+        [recorder.experiment_id],
+        f"tags.plan_hash = '{plan.hash}' and tags.phase = '{PARENT_PHASE}' "
+        f"and tags.search_name = '{name}' and tags.code_hash = '{code_hash}'",
+    )
+    return any(run.status == "FINISHED" for run in found)
+
+
 def _with_past(
     recorder: Recorder, rule: SelectionRule, parent: StoredRun, lock: FileLock
 ) -> Parent:

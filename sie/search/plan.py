@@ -129,6 +129,8 @@ class SearchPlan:
         Master seed.
     mode : Mode
         Scheduling.
+    pretrained : str
+        Hash of the weights that trials start from; empty for cold starts.
     """
 
     dataset: str
@@ -144,6 +146,7 @@ class SearchPlan:
     rule: SelectionRule = field(default_factory=SelectionRule)
     seed: int = 42
     mode: Mode = Mode.FAST
+    pretrained: str = ""
 
     @cached_property
     def hash(self) -> str:

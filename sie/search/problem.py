@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sie.datasets.record import Database
 from sie.datasets.report import DatabaseReport, report
@@ -23,6 +24,9 @@ from sie.splits.record import Clustering, HoldOut, Split
 from sie.structures.matching import matching_groups
 from sie.structures.oxidation import prepare
 from sie.structures.representations import Representation
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
 
 
 @dataclass(frozen=True)
@@ -93,23 +97,70 @@ class LearningProblem:
         return sum(self.labels[entry] for entry in split.validation) / len(split.validation)
 
 
-def prepare_problem(
+@dataclass(frozen=True)
+class DevelopmentData:
+    """The development entries before any choice of representation; test entries are not in it.
+
+    Attributes
+    ----------
+    dataset, dataset_hash : str
+        Name and content hash of the whole database.
+    crystals : Mapping[str, Structure]
+        Crystal of every development entry, with oxidation states.
+    labels : Mapping[str, int]
+        Class of every development entry.
+    log10_sigma : Mapping[str, float]
+        Of every development entry; NaN where only the class is known.
+    clustering : Clustering
+        Clusters of the development entries.
+    formulas, groups : Mapping
+        Reduced formula and group of matching structures of all entries.
+    hold_out_hash : str
+        Hash of the test set that was kept away.
+    report : DatabaseReport
+        What the database holds and what was left out.
+    """
+
+    dataset: str
+    dataset_hash: str
+    crystals: Mapping[str, Structure]
+    labels: Mapping[str, int]
+    log10_sigma: Mapping[str, float]
+    clustering: Clustering
+    formulas: Mapping[str, str]
+    groups: Mapping[str, int]
+    hold_out_hash: str
+    report: DatabaseReport
+
+    def seen_as(self, representation: Representation, level: int) -> LearningProblem:
+        """Return the learning problem with the features of one representation and level."""
+        return LearningProblem(
+            dataset=self.dataset,
+            dataset_hash=self.dataset_hash,
+            representation=representation,
+            level=level,
+            features=cached_features(self.crystals, representation, level),
+            features_hash=features_hash(self.crystals, representation, level),
+            labels=self.labels,
+            clustering=self.clustering,
+            formulas=self.formulas,
+            groups=self.groups,
+            hold_out_hash=self.hold_out_hash,
+            report=self.report,
+        )
+
+
+def prepare_development(
     database: Database,
-    representation: Representation,
-    level: int,
     clusters: Path | None = None,
     stage: Callable[[str], None] = lambda text: None,
-) -> tuple[LearningProblem, HoldOut, LeakageReport]:
-    """Draw the test set, cluster what is left, and compute its features.
+) -> tuple[DevelopmentData, HoldOut, LeakageReport]:
+    """Draw the test set and cluster what is left.
 
     Parameters
     ----------
     database : Database
         Labelled crystals.
-    representation : Representation
-        Which atoms the network sees.
-    level : int
-        MEGNet level, 0 to 3.
     clusters : Path, optional
         CSV with columns id and cluster instead of ElMD, UMAP and DBSCAN.
     stage : callable
@@ -117,8 +168,8 @@ def prepare_problem(
 
     Returns
     -------
-    LearningProblem, HoldOut, LeakageReport
-        The problem; the test set, which no search code takes; and what the two share.
+    DevelopmentData, HoldOut, LeakageReport
+        The development entries; the test set, which no search code takes; what the two share.
     """
     stage("comparing structures")
     groups = matching_groups(database.structures)
@@ -132,23 +183,36 @@ def prepare_problem(
         clustering = loco_clusters(compositions)
     else:
         clustering = read_clusters(clusters, development.ids)
-    stage("computing features")
+    stage("finding oxidation states")
+    # of all entries: those of one are inferred with a look at the others
     decorated, methods = prepare(database.structures)
     counts = Counter(str(method) for method in methods.values())
-    crystals = {entry: decorated[entry] for entry in development.ids}
-    features = cached_features(crystals, representation, level)
-    problem = LearningProblem(
+    data = DevelopmentData(
         dataset=database.name,
         dataset_hash=database.hash,
-        representation=representation,
-        level=level,
-        features=features,
-        features_hash=features_hash(crystals, representation, level),
+        crystals={entry: decorated[entry] for entry in development.ids},
         labels=dict(zip(development.ids, (int(v) for v in development.labels), strict=True)),
+        log10_sigma=development.table["log10_sigma"].astype(float).to_dict(),
         clustering=clustering,
         formulas=formulas,
         groups=groups,
         hold_out_hash=held.hash,
         report=report(database, groups=groups, oxidation=counts),
     )
-    return problem, held, shared
+    return data, held, shared
+
+
+def prepare_problem(
+    database: Database,
+    representation: Representation,
+    level: int,
+    clusters: Path | None = None,
+    stage: Callable[[str], None] = lambda text: None,
+) -> tuple[LearningProblem, HoldOut, LeakageReport]:
+    """Prepare the development entries and see them as one representation and level.
+
+    Parameters and what is returned beside the problem are those of `prepare_development`.
+    """
+    data, held, shared = prepare_development(database, clusters, stage)
+    stage("computing features")
+    return data.seen_as(representation, level), held, shared

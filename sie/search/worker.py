@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ray import tune
 
 from sie.features.record import OrbitFeatures
+from sie.models.pretrained import StartingWeights
 from sie.search.collect import RUNNING
 from sie.search.plan import Budget
 from sie.search.record import TrialTask
@@ -46,6 +47,8 @@ class TrainingJob:
         Turns the curve so far into the objective.
     early_stopping : EarlyStopping or None
         Whether trials may stop early on their own; repeats do not.
+    starts : StartingWeights
+        Pre-trained weights that trials start from where their network has the shape.
     """
 
     features: OrbitFeatures
@@ -54,6 +57,7 @@ class TrainingJob:
     budget: Budget
     rule: SelectionRule
     early_stopping: EarlyStopping | None = None
+    starts: StartingWeights = field(default_factory=StartingWeights)
 
 
 class TrialWorker(tune.Trainable):
@@ -108,7 +112,8 @@ class TrialWorker(tune.Trainable):
             self._trainer = Trainer(job.features, job.labels, job.split.train, job.split.validation)
         if not self._started:
             return_freed_memory()
-            self._trainer.start(task.config, task.seed, job.budget.max_epochs)
+            weights = job.starts.of(task.config)
+            self._trainer.start(task.config, task.seed, job.budget.max_epochs, weights)
             self._started = True
         return self._trainer
 

@@ -1,0 +1,119 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from sie.errors import InputError
+from sie.models import pretrained as module
+from sie.models.config import TrialConfig
+from sie.models.pretrained import (
+    Parts,
+    find_pretrained,
+    pack,
+    read_pretrained,
+    starting_weights,
+    taken_over,
+    unpack,
+    write_pretrained,
+)
+
+CONFIG = TrialConfig(n_layers=2, n_neurons=4, readout_width=8, readout_steps=2)
+
+
+def network(seed=0):
+    rng = np.random.default_rng(seed)
+    shapes = {"phi/0/kernel": (3, 4), "readout/hidden_kernel": (8, 24), "score/bias": (1,)}
+    return {name: rng.normal(size=s).astype(np.float32) for name, s in shapes.items()}
+
+
+@pytest.fixture
+def shipped(tmp_path, monkeypatch):
+    folder = tmp_path / "shipped"
+    monkeypatch.setattr(module, "SHIPPED", folder)
+    write_pretrained(folder / "CAMN-V1-2x4.npz", CONFIG, 3, network(), {"task": "t"})
+    return folder
+
+
+def test_packing_loses_little_and_only_once(monkeypatch):
+    monkeypatch.setattr(module, "CODED_FROM", 100)
+    weights = network()
+    weights["readout/hidden_kernel"][:, 3] = 0
+    packed = pack(weights)
+    assert packed["readout/hidden_kernel#code"].dtype == np.int8
+    assert packed["phi/0/kernel"].dtype == np.float16
+    found = unpack(packed)
+    assert found.keys() == weights.keys()
+    for name, array in weights.items():
+        assert found[name].dtype == np.float32
+        assert found[name].shape == array.shape
+        largest = np.abs(array).max(axis=0)
+        assert (np.abs(found[name] - array) <= largest / 127 / 2 + 1e-7).all()
+    again = unpack(pack(found))
+    for name, array in found.items():
+        np.testing.assert_allclose(again[name], array, rtol=1e-6)
+
+
+def test_the_users_folder_comes_first(tmp_path, shipped):
+    own = tmp_path / "own"
+    own.mkdir()
+    assert find_pretrained("CAMN", 1, 2, 4, own) == shipped / "CAMN-V1-2x4.npz"
+    mine = write_pretrained(own / "CAMN-V1-2x4.npz", CONFIG, 3, network(1), {})
+    assert find_pretrained("CAMN", 1, 2, 4, own) == mine
+    assert find_pretrained("CAMN", 1, 2, 4) == shipped / "CAMN-V1-2x4.npz"
+
+
+@pytest.mark.parametrize("other", [("CAN", 1, 2, 4), ("CAMN", 0, 2, 4), ("CAMN", 1, 3, 4)])
+@pytest.mark.usefixtures("shipped")
+def test_what_was_not_trained_is_not_found(other):
+    assert find_pretrained(*other) is None
+
+
+@pytest.mark.usefixtures("shipped")
+def test_a_folder_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"no folder .*gone; give the one"):
+        find_pretrained("CAMN", 1, 2, 4, tmp_path / "gone")
+
+
+def test_what_was_written_is_read(shipped):
+    found = read_pretrained(shipped / "CAMN-V1-2x4.npz")
+    assert found.about == {"task": "t"}
+    for name, array in network().items():
+        np.testing.assert_allclose(found.weights[name], array, rtol=1e-3)
+
+
+@pytest.mark.usefixtures("shipped")
+def test_trials_get_weights_where_the_shape_fits():
+    found = starting_weights(replace(CONFIG, max_lr=0.5, batch_size=7), "CAMN", 1, 3)
+    assert found.keys() == network().keys()
+    assert starting_weights(replace(CONFIG, n_neurons=5), "CAMN", 1, 3) is None
+    assert starting_weights(replace(CONFIG, readout_width=16), "CAMN", 1, 3) is None
+
+
+def test_a_wrong_shape_is_refused_in_one_line(shipped):
+    with pytest.raises(
+        InputError, match="pre-trained with row length 3, but 32 is needed"
+    ) as caught:
+        starting_weights(CONFIG, "CAMN", 1, 32)
+    assert "\n" not in str(caught.value)
+    (shipped / "CAMN-V1-2x4.npz").rename(shipped / "CAMN-V1-3x4.npz")
+    with pytest.raises(InputError, match="pre-trained with n_layers 2, but 3 is needed"):
+        starting_weights(replace(CONFIG, n_layers=3), "CAMN", 1, 3)
+
+
+def test_a_damaged_card_or_file_is_refused(shipped):
+    path = shipped / "CAMN-V1-2x4.npz"
+    path.with_suffix(".json").write_text("{")
+    with pytest.raises(InputError, match="is no pre-trained network"):
+        read_pretrained(path)
+    path.write_bytes(b"")
+    with pytest.raises(InputError, match="not a weight file"):
+        read_pretrained(path)
+
+
+def test_the_body_is_taken_over_and_the_head_stays_fresh():
+    old, fresh = network(1), network(2)
+    assert taken_over(old, fresh).items() == old.items()
+    mixed = taken_over(old, fresh, Parts.BODY)
+    assert mixed["phi/0/kernel"] is old["phi/0/kernel"]
+    assert mixed["readout/hidden_kernel"] is old["readout/hidden_kernel"]
+    assert mixed["score/bias"] is fresh["score/bias"]

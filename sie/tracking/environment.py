@@ -9,6 +9,7 @@ import hashlib
 import importlib.metadata
 import platform
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import sie
@@ -29,11 +30,11 @@ ROOMS_OF_NUMBERS = ("datasets", "structures", "features", "splits", "models", "t
 """Folders whose sources determine results."""
 
 
-def code_hash() -> str:
+def code_hash(rooms: Sequence[str] = ROOMS_OF_NUMBERS) -> str:
     """Hash the sources that make the numbers: the same hash, the same arithmetic."""
     root = Path(sie.__file__).parent
     digest = hashlib.sha256()
-    for room in ROOMS_OF_NUMBERS:
+    for room in rooms:
         for path in sorted((root / room).rglob("*.py")):
             digest.update(path.relative_to(root).as_posix().encode())
             digest.update(path.read_bytes())

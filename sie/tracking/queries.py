@@ -5,8 +5,10 @@ What downstream steps know of a search they know from here, never from another r
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -129,6 +131,13 @@ def read_result(store: Store, run: StoredRun) -> TrialResult:
         run.metrics.get("seconds_training", 0.0),
         run.metrics.get("seconds_setup", 0.0),
     )
+
+
+def read_text(store: Store, run_id: str, name: str) -> str:
+    """Return a text artifact of a run."""
+    with tracking_errors(store.uri), tempfile.TemporaryDirectory() as folder:
+        path = store.client().download_artifacts(run_id, name, folder)
+        return Path(path).read_text(encoding="utf-8")
 
 
 def _stored(run: Run) -> StoredRun:

@@ -1,0 +1,36 @@
+"""Search every left-out cluster for several representations and compare (Figs. 4 and 5).
+
+Try these:
+  python experiments/loco_grid.py
+  python experiments/loco_grid.py --dataset obelix --data-dir DIR --preset full
+  python experiments/loco_grid.py --dataset table --table my.csv --cifs cifs/
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from sie.cli import arguments
+from sie.cli.main import run
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line."""
+    return arguments.study_parser(__doc__ or "")
+
+
+def main(args: argparse.Namespace, console: Console) -> int:
+    """Search and compare."""
+    from sie.cli.study import StudyOptions, run_steps
+
+    run_steps(StudyOptions.from_command_line(vars(args)), ("loco",), console)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run(parser(), main))

@@ -1,0 +1,36 @@
+"""Describe every split: counts, label ranges, similarity to training (tables S3 to S6).
+
+Try these:
+  python experiments/split_statistics.py
+  python experiments/split_statistics.py --dataset obelix --data-dir DIR --preset full
+  python experiments/split_statistics.py --dataset table --table my.csv --cifs cifs/
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from sie.cli import arguments
+from sie.cli.main import run
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line."""
+    return arguments.study_parser(__doc__ or "")
+
+
+def main(args: argparse.Namespace, console: Console) -> int:
+    """Write the statistics."""
+    from sie.cli.study import StudyOptions, run_steps
+
+    run_steps(StudyOptions.from_command_line(vars(args)), ("splits",), console)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run(parser(), main))

@@ -1,0 +1,1 @@
+"""Systems against each other on identical splits: networks, baselines, controls."""

@@ -1,0 +1,87 @@
+"""Every system on every split with every seed: what is missing is evaluated, all is returned.
+
+Puts systems, workers and record together; each of them lives in a module of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sie.comparison.record import Evaluation, Kind, SystemResults
+from sie.comparison.recording import SystemRecord
+from sie.comparison.systems import System
+from sie.comparison.workers import Job, run_jobs
+from sie.search.seeds import derive_seed
+from sie.splits.record import Split
+from sie.tracking.recorder import Recorder
+
+Advance = Callable[[str], None]
+"""Called with a line for every evaluation that has ended."""
+
+
+def n_repeats(system: System, n_seeds: int) -> int:
+    """Return how often a system is evaluated on a split; a control is a mean over draws itself."""
+    return 1 if system.kind is Kind.CONTROL else n_seeds
+
+
+def compare(
+    systems: Sequence[System],
+    splits: Sequence[Split],
+    n_seeds: int,
+    recorder: Recorder,
+    marks: Mapping[str, Any],
+    workers: int,
+    started: Callable[[int, int], Advance],
+    master_seed: int = 42,
+) -> tuple[SystemResults, ...]:
+    """Evaluate systems on identical splits; Ray must be running.
+
+    All systems meet the same seeds. What an earlier start recorded is not evaluated again;
+    more seeds than before add to it.
+
+    Parameters
+    ----------
+    systems, splits : sequence
+        What is compared, and on what.
+    n_seeds : int
+        Repeats of every system that is not a control.
+    recorder : Recorder
+        Writes into the experiment.
+    marks : Mapping
+        Tags of every run.
+    workers : int
+        Evaluations at once.
+    started : callable
+        Called with the number of evaluations done already and of all; returns what is told of
+        every further one.
+    master_seed : int
+        All seeds follow from it.
+    """
+    records = {id(system): SystemRecord(recorder, system, splits, marks) for system in systems}
+    jobs: list[Job] = []
+    wanted = 0
+    for system in systems:
+        for repeat in range(n_repeats(system, n_seeds)):
+            seed = derive_seed(master_seed, "comparison", repeat)
+            wanted += len(splits)
+            jobs += [
+                Job(system, split, repeat, seed)
+                for split in splits
+                if (split.name, repeat) not in records[id(system)].done
+            ]
+    advance = started(wanted - len(jobs), wanted)
+
+    def done(job: Job, evaluation: Evaluation) -> None:
+        records[id(job.system)].write(evaluation)
+        score = evaluation.scores.get("auc_pr")
+        shown = f"AUC-PR {score:.3f}" if score is not None else str(evaluation.status)
+        advance(f"{job.system.name} {job.split.name} seed {job.repeat}: {shown}")
+
+    try:
+        run_jobs(jobs, workers, done)
+    except KeyboardInterrupt:
+        for record in records.values():
+            record.interrupt("stopped by the user")
+        raise
+    return tuple(records[id(system)].close() for system in systems)

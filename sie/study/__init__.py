@@ -1,0 +1,1 @@
+"""Everything that the article compares, step by step, on any dataset."""

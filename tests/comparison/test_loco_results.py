@@ -1,0 +1,89 @@
+"""Searches recorded in a real store, read back as the grid needs them."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from search_examples import make_plan, make_result
+
+from sie.comparison.loco_results import average, read_loco
+from sie.comparison.record import SCORES
+from sie.models.config import TrialConfig
+from sie.search.record import EndedTrial, Phase, PhaseTime, SearchOutcome, TimeUse, TrialTask
+from sie.search.recording import SearchRecord
+from sie.search.selection import SelectionRule, judge_repeats
+from sie.tracking.recorder import Recorder
+from sie.tracking.store import open_store
+
+RULE = SelectionRule()
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return open_store(None, tmp_path_factory.mktemp("mlruns"))
+
+
+def peak(epoch, height, n=80):
+    """A curve with its best window of ten around an epoch."""
+    return height - 0.002 * np.abs(np.arange(1, n + 1) - epoch)
+
+
+def record_search(store, folder, cluster, curves_of_configs, name="study", dataset_hash="a"):
+    plan = dataclasses.replace(make_plan(), cluster=cluster, dataset_hash=dataset_hash)
+    recorder = Recorder(store, "loco/d/CAMN-V1")
+    record = SearchRecord(recorder, plan, name, folder, fresh=True)
+    verdicts, ended = [], []
+    for i, curves in enumerate(curves_of_configs):
+        config = TrialConfig(max_lr=3e-3, dropout_phi=0.1 * i)
+        results = [make_result(curve) for curve in curves]
+        verdicts.append(judge_repeats(config, results, RULE))
+        for r, result in enumerate(results):
+            task = TrialTask(f"repeat-{config.hash[:8]}-{r:02d}", Phase.REPEAT, r, config, r)
+            ended.append(EndedTrial(task, result, 0.0))
+    for trial in ended:
+        record.trial_started(trial.task)
+        record.trial_ended(trial)
+    record.flush()
+    winner = max(filter(None, verdicts), key=lambda v: v.window.mean, default=None)
+    phase = PhaseTime(0.0, 0.0, 0.0)
+    use = TimeUse(0.0, 1.0, phase, phase, 0.0, 1)
+    record.close(SearchOutcome(record.parent, (), (), (), tuple(verdicts), winner, False, use), 0.4)
+    return winner
+
+
+def test_winners_are_scored_at_the_average_best_epoch(store, tmp_path):
+    curves = {
+        0: [[peak(45, 0.7), peak(45, 0.9)], [peak(45, 0.6)] * 2],
+        1: [[peak(45, 0.3)] * 2, [peak(65, 0.5), peak(65, 0.6)]],
+    }
+    verdicts = {c: record_search(store, tmp_path, c, own) for c, own in curves.items()}
+    found = read_loco(store, "d", "CAMN-V1", "study", "a")
+    assert [winner.cluster for winner in found.winners] == [0, 1]
+    for winner in found.winners:
+        assert winner.verdict == verdicts[winner.cluster]
+    centres = [winner.verdict.window.centre for winner in found.winners]
+    assert found.best_epoch == pytest.approx(np.mean(centres))
+    scores = found.scores(10)
+    first = round(found.best_epoch - 4.5)
+    for cluster, winning in ((0, curves[0][0]), (1, curves[1][1])):
+        expected = [curve[first - 1 : first + 9].mean() for curve in winning]
+        for score in SCORES:
+            np.testing.assert_allclose(scores[cluster][score], expected)
+    # at its own best epoch a cluster looks at least as good
+    assert scores[1]["auc_pr"].mean() < found.winners[1].verdict.mean
+    mean, low, high = average([scores[c]["auc_pr"] for c in (0, 1)])
+    assert low < mean < high
+
+
+def test_the_newest_search_of_the_same_data_and_name_counts(store, tmp_path):
+    record_search(store, tmp_path, 5, [[peak(45, 0.2)] * 2], "twice")
+    record_search(store, tmp_path, 5, [[peak(45, 0.8)] * 2], "twice")
+    record_search(store, tmp_path, 5, [[peak(45, 0.9)] * 2], "twice", dataset_hash="other")
+    (winner,) = read_loco(store, "d", "CAMN-V1", "twice", "a").winners
+    assert winner.verdict.mean == pytest.approx(0.8, abs=0.02)
+    assert read_loco(store, "d", "CAMN-V1", "never", "a") is None
+
+
+def test_a_search_without_winner_is_left_out(store, tmp_path):
+    record_search(store, tmp_path, 6, [], "lost")
+    assert read_loco(store, "d", "CAMN-V1", "lost", "a") is None

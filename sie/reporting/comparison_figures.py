@@ -121,7 +121,8 @@ def cluster_scores(
 
 def _dot(axes: Axes, row: pd.Series, splits: np.ndarray, score: str, place: float) -> None:
     colour = system_colour(str(row["system"]), str(row["kind"]))
-    axes.scatter(splits, np.full(len(splits), place), s=7, color=colour, alpha=0.45, lw=0)
+    # below the interval, which would hide them
+    axes.scatter(splits, np.full(len(splits), place - 0.28), s=8, color=colour, alpha=0.5, lw=0)
     low, high = row[f"{score}_low"], row[f"{score}_high"]
     if np.isfinite(low):
         axes.hlines(place, low, high, color=colour, lw=1.4)

@@ -10,7 +10,7 @@ STAMP   := $(VENV)/.installed
 PYTHON  ?= $(shell for p in python3.11 python3 python; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: help install search test lint unit lock clean
+.PHONY: help install search study test lint unit lock clean
 
 help:            ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 12
@@ -28,6 +28,9 @@ $(STAMP): requirements/lock.txt setup.cfg pyproject.toml
 
 search: install  ## search hyperparameters for one left-out cluster: make search CLUSTER=3
 	@$(BIN)/python experiments/loco_search.py --cluster $(CLUSTER) --preset $(PRESET) $(ARGS)
+
+study: install   ## every table and figure of the article: make study PRESET=quick (or full)
+	@$(BIN)/python experiments/study.py --preset $(PRESET) $(ARGS)
 
 test: lint unit  ## ruff, mypy and all tests
 

@@ -71,7 +71,7 @@ def _order(bench: Workbench) -> OrderingReport:
     limits = bench.settings.ordered_limits
     report = order_all(crystals, limits, processes=bench.workers, progress=progress)
     rows = [
-        {"id": k, "outcome": str(r.outcome), "detail": r.detail, "seconds": r.seconds}
+        {"id": k, "outcome": str(r.outcome), "detail": r.detail, "seconds": round(r.seconds, 3)}
         for k, r in report.results.items()
     ]
     bench.write_table("ordering_crystals", pd.DataFrame(rows))

@@ -70,11 +70,11 @@ class StudySettings:
     )
     loco_space: str = "paper"
     loco_budget: Budget = field(
-        default_factory=lambda: Budget(trials=16, top=3, repeats=5, max_epochs=80, startup_trials=8)
+        default_factory=lambda: Budget(trials=12, top=2, repeats=4, max_epochs=80, startup_trials=8)
     )
     ordered_limits: OrderingLimits = field(default_factory=OrderingLimits)
     transfer_seeds: int = 10
-    transfer_epochs: int = 60
+    transfer_epochs: int = 40
     config: TrialConfig = FIXED_CONFIG
 
     def as_dict(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from sie.models.config import TrialConfig
 from sie.models.pretrained import (
     Parts,
     find_pretrained,
+    load_starting_weights,
     pack,
     read_pretrained,
     starting_weights,
@@ -117,3 +118,32 @@ def test_the_body_is_taken_over_and_the_head_stays_fresh():
     assert mixed["phi/0/kernel"] is old["phi/0/kernel"]
     assert mixed["readout/hidden_kernel"] is old["readout/hidden_kernel"]
     assert mixed["score/bias"] is fresh["score/bias"]
+
+
+def test_a_search_starts_from_all_shapes_there_are(tmp_path, shipped):
+    own = tmp_path / "own"
+    own.mkdir()
+    assert load_starting_weights("CAN", 1, 3).of(CONFIG) is None
+    assert load_starting_weights("CAN", 1, 3).hash == ""
+    first = load_starting_weights("CAMN", 1, 3)
+    found = read_pretrained(shipped / "CAMN-V1-2x4.npz").weights
+    assert first.of(replace(CONFIG, max_lr=5e-3)).keys() == found.keys()
+    assert first.of(replace(CONFIG, n_layers=3)) is None
+    assert first.of(replace(CONFIG, readout_width=16)) is None
+    three = replace(CONFIG, n_layers=3)
+    write_pretrained(own / "CAMN-V1-3x4.npz", three, 3, network(2), {})
+    more = load_starting_weights("CAMN", 1, 3, own)
+    assert more.of(three) is not None
+    assert more.of(CONFIG) is not None
+    assert more.hash != first.hash
+    write_pretrained(own / "CAMN-V1-2x4.npz", CONFIG, 3, network(3), {})
+    mine = load_starting_weights("CAMN", 1, 3, own).of(CONFIG)
+    assert not np.array_equal(mine["phi/0/kernel"], first.of(CONFIG)["phi/0/kernel"])
+
+
+@pytest.mark.usefixtures("shipped")
+def test_weights_for_other_features_are_refused(tmp_path):
+    with pytest.raises(InputError, match="row length 3, but 5 is needed"):
+        load_starting_weights("CAMN", 1, 5)
+    with pytest.raises(InputError, match="no folder"):
+        load_starting_weights("CAMN", 1, 3, tmp_path / "gone")

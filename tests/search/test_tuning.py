@@ -11,7 +11,9 @@ from search_examples import make_plan
 
 from sie.errors import SearchAborted
 from sie.features.record import OrbitFeatures
+from sie.models.atomsets import initial_weights
 from sie.models.config import TrialConfig
+from sie.models.pretrained import StartingWeights
 from sie.search.loco import repeat_tasks
 from sie.search.selection import RankedTrial
 from sie.search.tuning import run_search, run_tasks, start_ray, stop_ray
@@ -81,6 +83,23 @@ def test_a_killed_workers_trial_is_trained_again_and_equals_a_local_training(tmp
         alone = train(job.features, job.labels, job.split, trial.task.config, trial.task.seed, 30)
         for name, curve in alone.curves.items():
             np.testing.assert_array_equal(trial.result.curves[name], curve)
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_trials_start_from_pretrained_weights_of_their_shape():
+    plan, job = make_job(10)
+    weights = initial_weights(SMALL, 4, seed=99)
+    shape = SMALL.n_layers, SMALL.n_neurons, SMALL.readout_width, SMALL.readout_steps
+    warm = dataclasses.replace(job, starts=StartingWeights({shape: weights}, "hash"))
+    other = dataclasses.replace(SMALL, n_neurons=8)
+    tasks = repeat_tasks(plan, [RankedTrial(SMALL, 0.5, (0,)), RankedTrial(other, 0.4, (1,))])
+    for trial in run_tasks(tasks[:2], warm, 1, []).trials:
+        task = trial.task
+        start = weights if task.config == SMALL else None
+        alone = train(
+            job.features, job.labels, job.split, task.config, task.seed, 10, weights=start
+        )
+        np.testing.assert_array_equal(trial.result.curves["val_loss"], alone.curves["val_loss"])
 
 
 def workers_of_this_cluster():

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from sie.cli import arguments
 from sie.cli.main import INTERRUPTED, run
+from sie.cli.parser import new_parser
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,10 +24,7 @@ if TYPE_CHECKING:
 
 def parser() -> argparse.ArgumentParser:
     """Return the command line."""
-    summary, examples = (__doc__ or "").split("\n\n", 1)
-    built = argparse.ArgumentParser(
-        description=summary, epilog=examples, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    built = new_parser(__doc__ or "")
     target = built.add_mutually_exclusive_group(required=True)
     target.add_argument(
         "--cluster", action="append", metavar="N|all", help="cluster to leave out; repeatable"

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from sie.cli import arguments
 from sie.cli.main import run
+from sie.cli.parser import new_parser
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,10 +34,7 @@ def levels(text: str) -> tuple[int, ...]:
 
 def parser() -> argparse.ArgumentParser:
     """Return the command line."""
-    summary, examples = (__doc__ or "").split("\n\n", 1)
-    built = argparse.ArgumentParser(
-        description=summary, epilog=examples, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    built = new_parser(__doc__ or "")
     data = built.add_argument_group("data")
     data.add_argument(
         "--source",

@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from sie.cli.parser import new_parser
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 PRETRAINED = "off"
 """Whether trials start from pre-trained weights by default; the evidence is in docs/results.md."""
@@ -64,10 +66,7 @@ def add_source_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGro
 
 def study_parser(documentation: str) -> argparse.ArgumentParser:
     """Return the command line of a command that compares, from its script's docstring."""
-    summary, examples = documentation.split("\n\n", 1)
-    parser = argparse.ArgumentParser(
-        description=summary, epilog=examples, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = new_parser(documentation)
     group = add_source_options(parser)
     add_clusters_option(group)
     size = parser.add_argument_group("size")

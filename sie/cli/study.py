@@ -90,6 +90,8 @@ def run_steps(options: StudyOptions, steps: Sequence[str], console: Console) -> 
     progress = StepProgress(console)
     bench = Workbench(data, held, leak, options.settings, store, folder, workers, progress)
     try:
+        bench.written += sorted(path for path in (folder / "data").rglob("*") if path.is_file())
+        bench.record_step("data")
         for step in steps:
             console.rule(step, align="left")
             bench.written.clear()

@@ -54,19 +54,21 @@ def score_dots(summary: pd.DataFrame, by_split: pd.DataFrame, title: str, unit: 
     places = {system: -i for i, system in enumerate(shown["system"])}
     with drawing():
         figure, panels = plt.subplots(
-            1, 2, figsize=(7.4, 1.2 + 0.21 * len(places)), sharey=True, squeeze=False
+            1, 2, figsize=(7.4, 1.6 + 0.21 * len(places)), sharey=True, squeeze=False
         )
         for axes, (score, label) in zip(panels[0], SCORE_LABELS.items(), strict=True):
             for _, row in shown.iterrows():
                 own = by_split.loc[by_split["system"] == row["system"], score]
                 _dot(axes, row, own.to_numpy(), score, places[row["system"]])
             _control_lines(axes, summary, score)
-            axes.set_xlabel(f"{label} (mean, 95 % interval; small: one {unit})")
+            axes.set_xlabel(label)
             axes.grid(axis="y", lw=0.3, color="0.9")
         panels[0, 0].set_yticks(list(places.values()), list(places))
         panels[0, 0].set_ylim(min(places.values(), default=0) - 0.7, 0.7)
-        panels[0, 1].legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2)
-        panels[0, 0].set_title(title, loc="left")
+        note = f"dot: mean; bar: its 95 % interval; small: one {unit}"
+        figure.suptitle(f"{title}\n{note}", x=0.01, ha="left", fontsize=10)
+        handles, labels = panels[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower right", ncols=2)
     return figure
 
 

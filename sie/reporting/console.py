@@ -47,6 +47,9 @@ def plan_table(plan: SearchPlan, workers: int, seconds: float) -> Group:
         "ranked by": f"highest mean of {rule.window} epochs of validation AUC-PR, "
         f"from epoch {rule.min_epoch}",
         "space": f"{plan.space.name} ({plan.space.hash}), {_size(plan.space.size)} configurations",
+        "start": f"pre-trained weights ({plan.pretrained}) where the shape matches, else fresh ones"
+        if plan.pretrained
+        else "fresh weights",
         "run": f"mode {plan.mode}, seed {plan.seed}, {workers} at once, plan {plan.hash}",
         "estimate": f"about {duration(seconds)} on {workers} worker{'s' * (workers > 1)}",
     }

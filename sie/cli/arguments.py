@@ -77,12 +77,23 @@ def study_parser(documentation: str) -> argparse.ArgumentParser:
         help="how much of everything (default: %(default)s)",
     )
     size.add_argument("--seeds", type=positive, metavar="N", help="repeats on every split")
-    size.add_argument("--epochs", type=positive, metavar="N", help="of networks without a search")
+    size.add_argument(
+        "--epochs",
+        type=positive,
+        metavar="N",
+        help="of networks without a search (k-fold, ordered, transfer)",
+    )
     how = parser.add_argument_group("running")
     how.add_argument(
         "--max-concurrent", type=positive, default=4, help="trainings at once, at most"
     )
     how.add_argument("--address", help="Ray cluster to run on (default: this machine)")
+    how.add_argument(
+        "--pretrained",
+        type=Path,
+        metavar="FOLDER",
+        help="your own pre-trained weights, for the transfer step (default: the package's)",
+    )
     record = parser.add_argument_group("record")
     record.add_argument(
         "--results",

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.table import Table
@@ -20,6 +20,7 @@ from sie.cli.outcome import Prepared, print_lines
 from sie.cli.prepare import PreparedDatabase, prepare_database, write_prepared
 from sie.datasets.record import Database
 from sie.datasets.registry import load_dataset, record_folder
+from sie.datasets.storage import load_record
 from sie.errors import InputError
 from sie.reporting.steps import StepProgress
 from sie.search.parent import finished
@@ -30,6 +31,8 @@ from sie.study.workbench import Workbench
 from sie.tracking.environment import code_hash
 from sie.tracking.recorder import Recorder
 from sie.tracking.store import open_store
+
+Result = TypeVar("Result")
 
 STEPS = ("splits", "kfold", "ordered", "loco", "transfer")
 """All steps of a study after the data are prepared, in their order."""
@@ -51,6 +54,7 @@ class StudyOptions:
     tracking_uri: str | None = None
     seeds: int | None = None
     epochs: int | None = None
+    pretrained: Path | None = None
     record_folder: Path = Path("mlruns")
 
     @classmethod
@@ -65,7 +69,9 @@ class StudyOptions:
         if self.seeds is not None:
             n = self.seeds
             chosen = replace(chosen, network_seeds=n, baseline_seeds=n, transfer_seeds=n)
-        return chosen if self.epochs is None else replace(chosen, epochs=self.epochs)
+        if self.epochs is None:
+            return chosen
+        return replace(chosen, epochs=self.epochs, transfer_epochs=self.epochs)
 
 
 def run_steps(options: StudyOptions, steps: Sequence[str], console: Console) -> None:
@@ -85,17 +91,27 @@ def run_steps(options: StudyOptions, steps: Sequence[str], console: Console) -> 
     print_lines(console, [*prepared.report.lines(), f"results go to {folder}"])
     from sie.search.tuning import start_ray, stop_ray
 
-    with console.status("starting Ray"):
-        workers = min(options.max_concurrent, start_ray(options.address))
+    workers = 1
+    if set(steps) != {"splits"}:
+        with console.status("starting Ray"):
+            workers = min(options.max_concurrent, start_ray(options.address))
     progress = StepProgress(console)
-    bench = Workbench(data, held, leak, options.settings, store, folder, workers, progress)
+    bench = Workbench(
+        data, held, leak, options.settings, store, folder, workers, progress, options.pretrained
+    )
+    refused = []
     try:
         bench.written += sorted(path for path in (folder / "data").rglob("*") if path.is_file())
         bench.record_step("data")
         for step in steps:
             console.rule(step, align="left")
             bench.written.clear()
-            _runner(step, bench, database, options, progress, console)()
+            try:
+                _runner(step, bench, database, options, console)()
+            except InputError as error:
+                refused.append(f"{step}: {error}")
+                print_lines(console, [f"left out: {error}"])
+                continue
             bench.record_step(step)
             console.print(_files(bench.written))
     except KeyboardInterrupt:
@@ -108,6 +124,8 @@ def run_steps(options: StudyOptions, steps: Sequence[str], console: Console) -> 
         f"look at the runs: {store.ui_command()}",
     ]
     print_lines(console, lines)
+    if refused:
+        raise InputError("; ".join(refused))
 
 
 def _runner(
@@ -115,40 +133,42 @@ def _runner(
     bench: Workbench,
     database: Database,
     options: StudyOptions,
-    progress: StepProgress,
     console: Console,
-) -> Callable[[], None]:
-    """Return what runs a step; only searches draw their own progress."""
+) -> Callable[[], object]:
+    """Return what runs a step."""
     from sie.study.kfold import run_kfold
     from sie.study.loco import run_loco, run_loco_baselines
     from sie.study.ordered import run_ordered
     from sie.study.splits import run_splits
     from sie.study.transfer import run_transfer
 
-    def showing(work: Callable[[], object]) -> Callable[[], None]:
-        def run() -> None:
+    def showing(work: Callable[[Workbench], Result]) -> Callable[[], Result]:
+        def run() -> Result:
             with StepProgress(console).showing() as bars:
                 bench.started = bars
-                work()
+                return work(bench)
 
         return run
 
-    def search_pair(pair: Pair) -> None:
-        _search_pair(pair, bench, options, console)
+    def search_pair(pair: Pair) -> tuple[str, ...]:
+        return _search_pair(pair, bench, options, console)
 
-    runners = {
+    runners: dict[str, Callable[[], object]] = {
         "splits": lambda: run_splits(bench, database),
-        "kfold": showing(lambda: run_kfold(bench)),
-        "ordered": showing(lambda: run_ordered(bench)),
-        "baselines": showing(lambda: run_loco_baselines(bench)),
-        "loco": lambda: run_loco(bench, search_pair),
-        "transfer": showing(lambda: run_transfer(bench)),
+        "kfold": showing(run_kfold),
+        "ordered": showing(run_ordered),
+        "baselines": showing(run_loco_baselines),
+        # searches draw their own progress
+        "loco": lambda: run_loco(bench, showing(run_loco_baselines)(), search_pair),
+        "transfer": showing(run_transfer),
     }
     return runners[step]
 
 
-def _search_pair(pair: Pair, bench: Workbench, options: StudyOptions, console: Console) -> None:
-    """Search every cluster that can be left out, unless that is done."""
+def _search_pair(
+    pair: Pair, bench: Workbench, options: StudyOptions, console: Console
+) -> tuple[str, ...]:
+    """Search every cluster that can be left out, unless that is done; return the plans' hashes."""
     from sie.study.loco import SEARCH_NAME
 
     settings = bench.settings
@@ -184,6 +204,7 @@ def _search_pair(pair: Pair, bench: Workbench, options: StudyOptions, console: C
         outcome = search_planned(search, prepared, missing, recorder, bench.workers, console)
         if outcome.interrupted:
             raise KeyboardInterrupt
+    return tuple(plan.hash for _, plan in planned)
 
 
 def _prepare(options: StudyOptions, stage: Callable[[str], None]) -> tuple[PreparedDatabase, Path]:
@@ -191,12 +212,19 @@ def _prepare(options: StudyOptions, stage: Callable[[str], None]) -> tuple[Prepa
     loaded = load_dataset(
         options.dataset, data_dir=options.data_dir, table=options.table, cifs=options.cifs
     )
-    is_record = record_folder(options.dataset, options.data_dir) is not None
-    prepared = prepare_database(loaded, keep_duplicates=is_record, stage=stage)
+    source = record_folder(options.dataset, options.data_dir)
+    prepared = prepare_database(loaded, keep_duplicates=source is not None, stage=stage)
     folder = options.results or Path("results") / f"{loaded.name}-{options.preset}"
     if folder.exists() and not folder.is_dir():
         raise InputError(f"--results {folder} is a file; name a folder")
-    write_prepared(folder / "data", prepared, {"source": loaded.name, "source_hash": loaded.hash})
+    provenance: dict[str, Any] = {"source": loaded.name, "source_hash": loaded.hash}
+    if source is not None:
+        earlier = load_record(source)
+        prepared = replace(prepared, duplicates=earlier.duplicates)
+        provenance["made_from"] = dict(earlier.provenance)
+    # a study of its own data record reads it and leaves it as it is
+    if source is None or source.resolve() != (folder / "data").resolve():
+        write_prepared(folder / "data", prepared, provenance)
     return prepared, folder
 
 

@@ -5,16 +5,27 @@ Puts systems, workers and record together; each of them lives in a module of its
 
 from __future__ import annotations
 
+import logging
+import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from sie.comparison.record import Evaluation, Kind, SystemResults
 from sie.comparison.recording import SystemRecord
 from sie.comparison.systems import System
 from sie.comparison.workers import Job, run_jobs
+from sie.errors import TrackingError
 from sie.search.seeds import derive_seed
 from sie.splits.record import Split
 from sie.tracking.recorder import Recorder
+from sie.training.ending import one_line
+
+log = logging.getLogger(__name__)
+
+WRITING_PAUSES_S = (1.0, 5.0, 20.0, 60.0)
+"""Between attempts to record the last evaluations in a store that is away."""
 
 Advance = Callable[[str], None]
 """Called with a line for every evaluation that has ended."""
@@ -72,16 +83,48 @@ def compare(
             ]
     advance = started(wanted - len(jobs), wanted)
 
+    waiting: deque[tuple[Job, Evaluation]] = deque()
+
+    def write_all() -> None:
+        while waiting:
+            job, evaluation = waiting[0]
+            records[id(job.system)].write(evaluation, job.seed)
+            waiting.popleft()
+
     def done(job: Job, evaluation: Evaluation) -> None:
-        records[id(job.system)].write(evaluation)
+        waiting.append((job, evaluation))
+        try:
+            write_all()
+        except TrackingError as error:
+            log.warning("%s; going on, %d evaluations wait to be recorded", error, len(waiting))
         score = evaluation.scores.get("auc_pr")
         shown = f"AUC-PR {score:.3f}" if score is not None else str(evaluation.status)
         advance(f"{job.system.name} {job.split.name} seed {job.repeat}: {shown}")
 
     try:
         run_jobs(jobs, workers, done)
-    except KeyboardInterrupt:
-        for record in records.values():
-            record.interrupt("stopped by the user")
+        _insist(write_all)
+    except BaseException as error:
+        with suppress(TrackingError):
+            write_all()
+            for record in records.values():
+                record.interrupt(one_line(error))
         raise
-    return tuple(records[id(system)].close() for system in systems)
+    return tuple(records[id(system)].close(n_repeats(system, n_seeds)) for system in systems)
+
+
+def _insist(write_all: Callable[[], None]) -> None:
+    """Write what the store has not taken yet, trying again for a while.
+
+    Raises
+    ------
+    TrackingError
+        When the store stays away.
+    """
+    for pause in WRITING_PAUSES_S:
+        try:
+            return write_all()
+        except TrackingError as error:
+            log.warning("%s; trying again in %g s", error, pause)
+            time.sleep(pause)
+    return write_all()

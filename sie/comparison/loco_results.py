@@ -6,7 +6,7 @@ Reads parents and repeats of finished searches; running them is the business of 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,10 +15,10 @@ from sie.comparison.record import SCORES
 from sie.models.config import TrialConfig
 from sie.search.parent import PARENT_PHASE
 from sie.search.record import Phase
-from sie.search.selection import RepeatedConfig, SelectionRule, judge_repeats
+from sie.search.selection import PENALTY, RepeatedConfig, SelectionRule, judge_repeats
 from sie.tracking.queries import StoredRun, children, read_result, read_text, search
 from sie.tracking.store import Store
-from sie.training.record import TrialResult
+from sie.training.record import TrialResult, TrialStatus
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,8 @@ class LocoResult:
         """Return the repeats' scores at the average best epoch.
 
         Each is a mean over `window` epochs around `best_epoch`, or over the last ones where a
-        repeat is shorter.
+        repeat is shorter. A repeat that diverged counts as `PENALTY` from there on, as it does for
+        the choice of the winner; one that failed is absent.
 
         Returns
         -------
@@ -79,21 +80,22 @@ class LocoResult:
             winner.cluster: {
                 score: np.array(
                     [
-                        _around(result.curves[f"val_{score}"], self.best_epoch, window)
+                        _around(_whole(result, f"val_{score}", n), self.best_epoch, window)
                         for result in winner.repeats
-                        if result.status.counts
+                        if result.status.counts or result.status is TrialStatus.DIVERGED
                     ]
                 )
                 for score in SCORES
             }
             for winner in self.winners
+            if (n := max(result.n_epochs for result in winner.repeats))
         }
 
 
 def read_loco(
-    store: Store, dataset: str, name: str, search_name: str, dataset_hash: str
+    store: Store, dataset: str, name: str, plans: Collection[str], code: str
 ) -> LocoResult | None:
-    """Read the newest finished search of every cluster; None where there is none with a winner.
+    """Read the newest finished search of every plan; None where there is none with a winner.
 
     Parameters
     ----------
@@ -103,21 +105,21 @@ def read_loco(
         Name of the dataset.
     name : str
         Representation and level, such as CAMNS-V1.
-    search_name : str
-        What the searches were called.
-    dataset_hash : str
-        Searches of other data are not taken.
+    plans : collection of str
+        Hashes of the plans, one a cluster: searches of other data, clusters, spaces or budgets
+        are not taken.
+    code : str
+        Hash of the sources; searches of others are not taken either.
     """
     experiment = store.experiment(f"loco/{dataset}/{name}")
     found = search(
         store,
         [experiment],
-        f"tags.phase = '{PARENT_PHASE}' and tags.search_name = '{search_name}' "
-        f"and tags.dataset_hash = '{dataset_hash}'",
+        f"tags.phase = '{PARENT_PHASE}' and tags.code_hash = '{code}'",
     )
     newest: dict[int, StoredRun] = {}
     for run in found:
-        if run.status == "FINISHED":
+        if run.status == "FINISHED" and run.tags["plan_hash"] in plans:
             newest.setdefault(int(run.tags["cluster"]), run)
     winners = [
         winner
@@ -154,9 +156,9 @@ def _around(curve: np.ndarray, centre: float, window: int) -> float:
     return float(np.mean(curve[first - 1 : first - 1 + window]))
 
 
-def average(values: Sequence[np.ndarray]) -> tuple[float, float, float]:
-    """Return mean over clusters of repeats' means, with the 95 % interval over clusters."""
-    from sie.comparison.tables import mean_interval
-
-    means = np.array([item.mean() for item in values])
-    return (float(means.mean()), *mean_interval(means))
+def _whole(result: TrialResult, name: str, n_epochs: int) -> np.ndarray:
+    """Return a curve; that of a diverged repeat goes on with the penalty."""
+    curve = np.asarray(result.curves.get(name, ()), float)
+    if result.status is not TrialStatus.DIVERGED:
+        return curve
+    return np.concatenate([curve, np.full(n_epochs - len(curve), PENALTY)])

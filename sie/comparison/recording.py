@@ -58,12 +58,13 @@ class SystemRecord:
         self._recorder, self._system = recorder, system
         self._splits = {split.name: split for split in splits}
         hashes = sorted(split.hash for split in splits)
-        self._hash = content_hash("comparison-1", system.hash, hashes, code_hash(_ROOMS))
+        parts = system.name, system.hash, hashes, code_hash(_ROOMS)
+        self._hash = content_hash("comparison-2", *parts)
         self._marks = {**marks, "plan_hash": self._hash, "system": system.name}
         self.done: dict[tuple[str, int], Evaluation] = {}
         self.run_id = self._open()
 
-    def write(self, evaluation: Evaluation) -> None:
+    def write(self, evaluation: Evaluation, random_seed: int) -> None:
         """Record one evaluation; one that failed is evaluated again by the next start."""
         split, system = self._splits[evaluation.split], self._system
         key = f"{split.name}-seed-{evaluation.seed:02d}"
@@ -74,6 +75,7 @@ class SystemRecord:
             "split": split.name,
             "split_hash": split.hash,
             "seed": evaluation.seed,
+            "random_seed": random_seed,
         }
         params = {**system.params, **evaluation.settings}
         run_id = self._recorder.open_run(key, f"{system.name} {key}", tags, params, self.run_id)
@@ -90,10 +92,14 @@ class SystemRecord:
         """Mark the parent as stopped; what is recorded below it is found by the next start."""
         self._recorder.close_run(self.run_id, TrialStatus.INTERRUPTED, reason)
 
-    def close(self) -> SystemResults:
-        """End the parent with the means over its evaluations, and return them all."""
+    def close(self, n_repeats: int) -> SystemResults:
+        """End the parent with the means over its evaluations, and return these.
+
+        Repeats that only an earlier start asked for stay recorded, but do not count here.
+        """
         order = {name: i for i, name in enumerate(self._splits)}
-        ranked = sorted(self.done.values(), key=lambda item: (order[item.split], item.seed))
+        asked = [item for item in self.done.values() if item.seed < n_repeats]
+        ranked = sorted(asked, key=lambda item: (order[item.split], item.seed))
         self._recorder.log(self.run_id, metrics=_means(ranked))
         self._recorder.close_run(self.run_id, TrialStatus.COMPLETED)
         return SystemResults(self._system.name, self._system.kind, self.run_id, tuple(ranked))

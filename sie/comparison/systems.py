@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -100,7 +101,7 @@ class NetworkSystem:
         """Content hash over features, labels, configuration and starting weights."""
         weights = None if self.weights is None else dict(self.weights)
         made_of = self.features_hash, dict(self.labels), weights
-        return content_hash("network-1", made_of, self.config.as_dict(), self.epochs)
+        return content_hash("network-1", made_of, self.config.as_dict(), self.epochs, SCORED_EPOCHS)
 
     def evaluate(self, split: Split, seed: int, programs: ProgramCache | None) -> Evaluation:
         """Train to the last epoch; a diverged training has curves but no scores."""
@@ -173,6 +174,7 @@ class BaselineSystem:
         """Content hash over descriptors, labels and settings."""
         groups = None if self.groups is None else dict(self.groups)
         settings = {k: str(v) for k, v in self.params.items()}
+        settings["scikit-learn"] = version("scikit-learn")
         return content_hash(
             "baseline-1", settings, self.descriptors.hash, dict(self.labels), groups
         )

@@ -94,8 +94,7 @@ def summary(evaluations: pd.DataFrame) -> pd.DataFrame:
         for score in SCORES:
             row[score] = own[score].mean()
             row[f"{score}_low"], row[f"{score}_high"] = mean_interval(own[score].to_numpy())
-            over_splits = every.groupby("seed")[score].mean()
-            row[f"{score}_sd_seeds"] = over_splits.std(ddof=1)
+            row[f"{score}_sd_seeds"] = over_splits(every, score).std(ddof=1)
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -129,6 +128,15 @@ def differences(evaluations: pd.DataFrame, reference: str) -> pd.DataFrame:
             row["n_splits"] = len(difference)
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def over_splits(evaluations: pd.DataFrame, score: str) -> pd.Series:
+    """Return for each seed the mean over splits; seeds without a score on all of them are absent.
+
+    Means over different splits would differ by the splits.
+    """
+    table = evaluations.pivot_table(index="seed", columns="split", values=score, dropna=False)
+    return table.dropna().mean(axis=1)
 
 
 def mean_interval(values: np.ndarray) -> tuple[float, float]:

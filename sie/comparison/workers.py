@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError, RayTaskError
+from ray.exceptions import RayError, RayTaskError
 
 from sie.comparison.record import Evaluation, Kind
 from sie.comparison.systems import System
@@ -95,16 +95,17 @@ def run_jobs(jobs: Sequence[Job], workers: int, on_done: Callable[[Job, Evaluati
             actor, job, lost = running.pop(reference)
             try:
                 evaluation = ray.get(reference)
-            except RayActorError as error:
+            except RayTaskError as error:
+                idle.append(actor)
+                evaluation = _failed(job, one_line(error.cause))
+            except RayError as error:  # the worker died, or Ray killed it for its memory
+                ray.kill(actor)
                 idle.append(make())
                 if lost < MAX_LOST_WORKERS:
                     log.warning("a worker was lost; %s starts again", job.split.name)
                     waiting.appendleft((job, lost + 1))
                     continue
                 evaluation = _failed(job, f"worker lost {lost + 1} times: {one_line(error)}")
-            except RayTaskError as error:
-                idle.append(actor)
-                evaluation = _failed(job, one_line(error.cause))
             else:
                 idle.append(actor)
             on_done(job, replace(evaluation, seed=job.repeat))

@@ -157,6 +157,11 @@ def load_starting_weights(
                 "needed; the file was renamed or belongs to other features: pre-train again"
             )
     by_shape = {_shape(item.config): item.weights for item in found}
+    if folder is not None and not any(path.parent == folder for path in files.values()):
+        raise InputError(
+            f"{folder} holds no weights for {representation}-V{level}; make them with "
+            "experiments/pretrain.py, or give --pretrained on or off"
+        )
     if not by_shape:
         return StartingWeights()
     named = [(list(shape), dict(weights)) for shape, weights in sorted(by_shape.items())]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import (
@@ -19,7 +20,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from sie.comparison.compare import Advance
+if TYPE_CHECKING:
+    from sie.comparison.compare import Advance
 
 LINE_SECONDS = 30.0
 """Where the output is no terminal, at most one line in so many seconds."""

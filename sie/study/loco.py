@@ -6,7 +6,7 @@ scored on, as in the article, so its scores are optimistic; those of baselines a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 import numpy as np
@@ -16,6 +16,7 @@ from sie.comparison.compare import compare
 from sie.comparison.loco_results import LocoResult, read_loco
 from sie.comparison.record import SCORES, Kind
 from sie.comparison.tables import by_split, differences, evaluations_table, summary
+from sie.errors import InputError
 from sie.reporting.comparison_figures import ClusterSeries, cluster_scores, score_dots
 from sie.search.selection import SelectionRule
 from sie.splits.record import Split
@@ -23,6 +24,7 @@ from sie.study.kfold import REFERENCE
 from sie.study.settings import Pair, pair_name
 from sie.study.systems import baselines, controls
 from sie.study.workbench import Workbench
+from sie.tracking.environment import code_hash
 from sie.training.record import TrialStatus
 
 EXPERIMENT = "loco/{dataset}/baselines"
@@ -36,6 +38,10 @@ def run_loco_baselines(bench: Workbench) -> pd.DataFrame:
     clusters = zip(bench.data.clustering.ids, bench.data.clustering.labels, strict=True)
     groups = {entry: int(number) for entry, number in clusters}
     splits = bench.left_out_clusters
+    if not splits:
+        raise InputError(
+            "LOCO: no cluster holds both classes; give --clusters FILE (columns id, cluster)"
+        )
     results = compare(
         [*baselines(bench, groups), *controls(bench)],
         splits,
@@ -50,31 +56,28 @@ def run_loco_baselines(bench: Workbench) -> pd.DataFrame:
     return table
 
 
-def run_loco(bench: Workbench, search_pair: Callable[[Pair], None]) -> None:
-    """Evaluate baselines, search every pair, then write loco_*.csv, fig4 and fig5.
+def run_loco(
+    bench: Workbench, baseline_table: pd.DataFrame, search_pair: Callable[[Pair], Collection[str]]
+) -> None:
+    """Search every pair, then write loco_*.csv, fig4 and fig5.
 
     Parameters
     ----------
     bench : Workbench
         Gives the data.
+    baseline_table : pandas.DataFrame
+        Of `run_loco_baselines`.
     search_pair : callable
-        Searches every cluster with the features of a pair, as far as that is not done.
+        Searches every cluster with the features of a pair, as far as that is not done, and
+        returns the hashes of the plans.
     """
-    table = run_loco_baselines(bench)
+    found = []
     for pair in bench.settings.loco_pairs:
-        search_pair(pair)
-    found = [
-        result
-        for pair in bench.settings.loco_pairs
-        if (result := read_searches(bench, pair)) is not None
-    ]
-    write_loco(bench, table, found)
-
-
-def read_searches(bench: Workbench, pair: Pair) -> LocoResult | None:
-    """Return the winners of a pair's searches over all clusters."""
-    data = bench.data
-    return read_loco(bench.store, data.dataset, pair_name(pair), SEARCH_NAME, data.dataset_hash)
+        plans = search_pair(pair)
+        result = read_loco(bench.store, bench.data.dataset, pair_name(pair), plans, code_hash())
+        if result is not None:
+            found.append(result)
+    write_loco(bench, baseline_table, found)
 
 
 def write_loco(bench: Workbench, baseline_table: pd.DataFrame, found: Sequence[LocoResult]) -> None:
@@ -143,6 +146,8 @@ def _winners(found: Sequence[LocoResult], window: int) -> pd.DataFrame:
                     "best_epoch": winner.verdict.window.centre,
                     "average_best_epoch": result.best_epoch,
                     "n_repeats": len(at_average),
+                    "n_diverged": winner.verdict.n_diverged,
+                    "n_failed": winner.verdict.n_failed,
                     "auc_pr_at_best_epoch": winner.verdict.mean,
                     "auc_pr_at_average_best_epoch": at_average.mean(),
                     "auc_pr_sd": at_average.std(ddof=1) if len(at_average) > 1 else np.nan,

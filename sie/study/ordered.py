@@ -39,7 +39,7 @@ def run_ordered(bench: Workbench) -> None:
     if len(ids) < LEAST_ENTRIES or len(set(labels.values())) < 2:
         raise InputError(
             f"ordered comparison: only {len(ids)} crystals could be ordered; raise the limits of "
-            "time and size, or leave this step out"
+            "time and size in sie/study/settings.py"
         )
     splits = stratified_folds(ids, labels)
     results = compare(
@@ -71,8 +71,15 @@ def _order(bench: Workbench) -> OrderingReport:
     limits = bench.settings.ordered_limits
     report = order_all(crystals, limits, processes=bench.workers, progress=progress)
     rows = [
-        {"id": k, "outcome": str(r.outcome), "detail": r.detail, "seconds": round(r.seconds, 3)}
-        for k, r in report.results.items()
+        {
+            "id": entry,
+            "outcome": str(result.outcome),
+            "detail": result.detail,
+            "seconds": round(result.seconds, 3),
+            "supercell": " x ".join(map(str, result.supercell)),
+            "composition_error": result.composition_error,
+        }
+        for entry, result in report.results.items()
     ]
     bench.write_table("ordering_crystals", pd.DataFrame(rows))
     outcomes = [{"outcome": str(o), "crystals": n} for o, n in report.counts.items()]
@@ -101,7 +108,10 @@ def _systems(bench: Workbench, report: OrderingReport, labels: dict[str, int]) -
 
 def _curves(result: SystemResults) -> ComparedCurves:
     """Return curves by fold, averaged over seeds, so that the band is over folds."""
-    whole = max(item.curves["val_auc_pr"].size for item in result.evaluations)
+    whole = max((len(c["val_auc_pr"]) for e in result.evaluations if (c := e.curves)), default=0)
+    if not whole:
+        reason = result.evaluations[0].reason
+        raise InputError(f"ordered comparison: no training on {result.name} ended; {reason}")
     values = {
         metric: np.array(
             [

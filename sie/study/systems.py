@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+import pandas as pd
+
 from sie.comparison.systems import BaselineSystem, ControlSystem, NetworkSystem
 from sie.features.composition import composition_statistics, element_fractions
 from sie.features.descriptors import Descriptors
 from sie.features.pooled import pooled
-from sie.features.sendek_cache import cached_sendek
+from sie.features.sendek import SENDEK_NAMES
+from sie.features.sendek_cache import cached_sendek_results
 from sie.models.baselines import BASELINES, Inputs
 from sie.structures.representations import Representation
 from sie.study.settings import Pair, pair_name
@@ -48,11 +52,29 @@ def descriptors(bench: Workbench) -> dict[Inputs, Descriptors]:
         for entry, crystal in bench.data.crystals.items()
     }
     return {
-        Inputs.SENDEK: cached_sendek(bench.data.crystals),
+        Inputs.SENDEK: sendek(bench),
         Inputs.FRACTIONS: element_fractions(compositions),
         Inputs.STATISTICS: composition_statistics(compositions),
         Inputs.POOLED: pooled(bench.problem(POOLED).features),
     }
+
+
+def sendek(bench: Workbench) -> Descriptors:
+    """Return Sendek's features, and write how their sampling went to sendek_crystals.csv."""
+    results = cached_sendek_results(bench.data.crystals)
+    rows = [
+        {
+            "id": entry,
+            "draws": item.n_draws,
+            "converged": item.converged,
+            "seconds": round(item.seconds, 4),
+            **dict(zip(SENDEK_NAMES, item.values, strict=True)),
+        }
+        for entry, item in results.items()
+    ]
+    bench.write_table("sendek_crystals", pd.DataFrame(rows))
+    values = np.array([item.values for item in results.values()])
+    return Descriptors(tuple(results), SENDEK_NAMES, values)
 
 
 def baselines(bench: Workbench, groups: Mapping[str, int] | None = None) -> list[BaselineSystem]:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from sie.comparison.compare import compare
 from sie.comparison.systems import NetworkSystem
-from sie.comparison.tables import evaluations_table, mean_interval, summary
+from sie.comparison.tables import evaluations_table, mean_interval, over_splits, summary
 from sie.errors import InputError
 from sie.models.pretrained import starting_weights
 from sie.reporting.comparison_figures import SCORE_LABELS, transfer_differences
@@ -84,18 +84,18 @@ def paired_differences(evaluations: pd.DataFrame) -> pd.DataFrame:
         warm = indexed[indexed["system"] == name + WARM]
         for score in SCORE_LABELS:
             difference = (warm[score] - cold[score]).dropna()
-            over_splits = difference.groupby("split").mean().to_numpy()
-            over_seeds = difference.groupby("seed").mean()
-            low, high = mean_interval(over_splits)
+            by_split = difference.groupby("split").mean().to_numpy()
+            over_seeds = over_splits(difference.rename(score).reset_index(), score)
+            low, high = mean_interval(by_split)
             rows.append(
                 {
                     "system": name,
                     "score": score,
-                    "mean": over_splits.mean() if len(over_splits) else np.nan,
+                    "mean": by_split.mean() if len(by_split) else np.nan,
                     "low": low,
                     "high": high,
                     "sd_seeds": over_seeds.std(ddof=1),
-                    "n_splits": len(over_splits),
+                    "n_splits": len(by_split),
                     "n_seeds": len(over_seeds),
                 }
             )
@@ -108,13 +108,15 @@ def _systems(bench: Workbench) -> list[NetworkSystem]:
     epochs = bench.settings.transfer_epochs
     for pair, network in zip(pairs, networks(bench, pairs), strict=True):
         cold = replace(network, epochs=epochs)
-        weights = starting_weights(cold.config, str(pair[0]), pair[1], cold.features.dimension)
+        weights = starting_weights(
+            cold.config, str(pair[0]), pair[1], cold.features.dimension, bench.pretrained
+        )
         if weights is not None:
             made += [cold, replace(cold, name=cold.name + WARM, weights=weights)]
     if not made:
         shape = f"{bench.settings.config.n_layers} x {bench.settings.config.n_neurons}"
         raise InputError(
             f"transfer: no pre-trained weights of shape {shape}; make them with "
-            "experiments/pretrain.py, or leave this step out"
+            "experiments/pretrain.py and give them with --pretrained FOLDER"
         )
     return made

@@ -12,7 +12,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sie.comparison.compare import Advance
 from sie.files import replacing, write_text
 from sie.search.problem import DevelopmentData, LearningProblem
 from sie.splits.kfold import stratified_folds
@@ -29,7 +28,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-Started = Callable[[str, int, int], Advance]
+    from sie.comparison.compare import Advance
+
+Started = Callable[[str, int, int], "Advance"]
 """Called with a title, what is done already and the total; returns what is told of each advance."""
 
 
@@ -55,6 +56,8 @@ class Workbench:
         Trainings at once.
     started : Started
         Shows progress.
+    pretrained : Path or None
+        The user's own pre-trained weights, besides those of the package.
     written : list of Path
         Files that the present step has written.
     """
@@ -67,6 +70,7 @@ class Workbench:
     folder: Path
     workers: int
     started: Started
+    pretrained: Path | None = None
     written: list[Path] = field(default_factory=list)
 
     @cached_property

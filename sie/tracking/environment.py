@@ -25,6 +25,7 @@ PACKAGES = (
     "pymatgen",
     "umap-learn",
     "numpy",
+    "scikit-learn",
 )
 ROOMS_OF_NUMBERS = ("datasets", "structures", "features", "splits", "models", "training", "search")
 """Folders whose sources determine results."""

@@ -11,6 +11,7 @@ import pytest
 from sie.comparison.compare import compare
 from sie.comparison.record import Evaluation, Kind
 from sie.comparison.workers import Job, run_jobs
+from sie.errors import TrackingError
 from sie.search.tuning import start_ray, stop_ray
 from sie.tracking.queries import children, get_run
 from sie.tracking.recorder import Recorder
@@ -68,6 +69,8 @@ def test_the_second_start_evaluates_only_what_is_new(network, forest, controls, 
     # controls are means over draws themselves: one evaluation a split
     assert counted.began == [(8, 12)]
     assert plain(more[0])[::2] == plain(first[0])
+    fewer, counted = run([network, forest, *controls], folds, 1, recorder)
+    assert [plain(result) for result in fewer] == [plain(result) for result in first]
     assert [result.run_id for result in more] == [result.run_id for result in first]
 
 
@@ -87,13 +90,32 @@ def test_runs_tell_what_they_are(forest, folds, recorder):
     assert parent.metrics["val_auc_pr"] == pytest.approx(np.mean(of_folds))
 
 
-def test_equal_seeds_give_equal_networks_on_any_worker(network, folds, recorder):
+def test_every_repeat_is_what_its_seed_gives(network, folds, recorder):
     (result,), _ = run([network], folds, 2, recorder)
+    runs = children(recorder.store, recorder.experiment_id, result.run_id)
+    seeds = {(run.tags["split"], run.seed): int(run.tags["random_seed"]) for run in runs}
+    assert len(set(seeds.values())) == 2
     for item in result.evaluations:
         split = next(fold for fold in folds if fold.name == item.split)
-        other = [e for e in result.evaluations if e.split == item.split and e.seed != item.seed]
-        assert item.probabilities != other[0].probabilities
-        assert tuple(item.probabilities) == split.validation
+        alone = network.evaluate(split, seeds[item.split, item.seed], None)
+        assert item.probabilities == pytest.approx(alone.probabilities, abs=1e-4)
+
+
+def test_a_store_that_is_away_for_a_while_loses_nothing(forest, folds, recorder, monkeypatch):
+    write, calls = recorder.open_run, []
+
+    def failing(*arguments, **more):
+        calls.append(arguments)
+        if 2 <= len(calls) <= 4:
+            raise TrackingError("away")
+        return write(*arguments, **more)
+
+    monkeypatch.setattr(recorder, "open_run", failing)
+    monkeypatch.setattr("sie.comparison.compare.WRITING_PAUSES_S", (0.01, 0.01))
+    (result,), _ = run([forest], folds, 1, recorder)
+    assert len(result.evaluations) == 2
+    below = children(recorder.store, recorder.experiment_id, result.run_id)
+    assert len(below) == 2
 
 
 class Broken:

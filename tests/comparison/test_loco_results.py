@@ -6,14 +6,17 @@ import numpy as np
 import pytest
 from search_examples import make_plan, make_result
 
-from sie.comparison.loco_results import average, read_loco
+from sie.comparison.loco_results import read_loco
 from sie.comparison.record import SCORES
 from sie.models.config import TrialConfig
+from sie.search.plan import Budget
 from sie.search.record import EndedTrial, Phase, PhaseTime, SearchOutcome, TimeUse, TrialTask
 from sie.search.recording import SearchRecord
 from sie.search.selection import SelectionRule, judge_repeats
+from sie.tracking.environment import code_hash
 from sie.tracking.recorder import Recorder
 from sie.tracking.store import open_store
+from sie.training.record import TrialStatus
 
 RULE = SelectionRule()
 
@@ -28,14 +31,24 @@ def peak(epoch, height, n=80):
     return height - 0.002 * np.abs(np.arange(1, n + 1) - epoch)
 
 
-def record_search(store, folder, cluster, curves_of_configs, name="study", dataset_hash="a"):
-    plan = dataclasses.replace(make_plan(), cluster=cluster, dataset_hash=dataset_hash)
+def make(cluster, **changes):
+    return dataclasses.replace(make_plan(), cluster=cluster, **changes)
+
+
+def read(store, *plans, code=None):
+    return read_loco(store, "d", "CAMN-V1", [plan.hash for plan in plans], code or code_hash())
+
+
+def record_search(store, folder, plan, curves_of_configs):
     recorder = Recorder(store, "loco/d/CAMN-V1")
-    record = SearchRecord(recorder, plan, name, folder, fresh=True)
+    record = SearchRecord(recorder, plan, "study", folder, fresh=True)
     verdicts, ended = [], []
     for i, curves in enumerate(curves_of_configs):
         config = TrialConfig(max_lr=3e-3, dropout_phi=0.1 * i)
-        results = [make_result(curve) for curve in curves]
+        results = [
+            make_result(curve, TrialStatus.DIVERGED if len(curve) < 80 else TrialStatus.COMPLETED)
+            for curve in curves
+        ]
         verdicts.append(judge_repeats(config, results, RULE))
         for r, result in enumerate(results):
             task = TrialTask(f"repeat-{config.hash[:8]}-{r:02d}", Phase.REPEAT, r, config, r)
@@ -56,8 +69,9 @@ def test_winners_are_scored_at_the_average_best_epoch(store, tmp_path):
         0: [[peak(45, 0.7), peak(45, 0.9)], [peak(45, 0.6)] * 2],
         1: [[peak(45, 0.3)] * 2, [peak(65, 0.5), peak(65, 0.6)]],
     }
-    verdicts = {c: record_search(store, tmp_path, c, own) for c, own in curves.items()}
-    found = read_loco(store, "d", "CAMN-V1", "study", "a")
+    plans = {cluster: make(cluster) for cluster in curves}
+    verdicts = {c: record_search(store, tmp_path, plans[c], own) for c, own in curves.items()}
+    found = read(store, *plans.values())
     assert [winner.cluster for winner in found.winners] == [0, 1]
     for winner in found.winners:
         assert winner.verdict == verdicts[winner.cluster]
@@ -71,19 +85,34 @@ def test_winners_are_scored_at_the_average_best_epoch(store, tmp_path):
             np.testing.assert_allclose(scores[cluster][score], expected)
     # at its own best epoch a cluster looks at least as good
     assert scores[1]["auc_pr"].mean() < found.winners[1].verdict.mean
-    mean, low, high = average([scores[c]["auc_pr"] for c in (0, 1)])
-    assert low < mean < high
 
 
-def test_the_newest_search_of_the_same_data_and_name_counts(store, tmp_path):
-    record_search(store, tmp_path, 5, [[peak(45, 0.2)] * 2], "twice")
-    record_search(store, tmp_path, 5, [[peak(45, 0.8)] * 2], "twice")
-    record_search(store, tmp_path, 5, [[peak(45, 0.9)] * 2], "twice", dataset_hash="other")
-    (winner,) = read_loco(store, "d", "CAMN-V1", "twice", "a").winners
-    assert winner.verdict.mean == pytest.approx(0.8, abs=0.02)
-    assert read_loco(store, "d", "CAMN-V1", "never", "a") is None
+def test_only_searches_of_the_given_plans_count(store, tmp_path):
+    full, other_clusters = make(5), make(5, split_hash="another clustering")
+    quick = make(5, budget=Budget(trials=4, max_epochs=160))
+    record_search(store, tmp_path, full, [[peak(45, 0.2)] * 2])
+    record_search(store, tmp_path, full, [[peak(45, 0.8)] * 2])
+    record_search(store, tmp_path, quick, [[peak(45, 0.9)] * 2])
+    record_search(store, tmp_path, other_clusters, [[peak(45, 0.4)] * 2])
+    (winner,) = read(store, full).winners
+    assert winner.verdict.mean == pytest.approx(0.8, abs=0.02)  # the newest of this plan
+    (winner,) = read(store, quick, make(9)).winners
+    assert winner.verdict.mean == pytest.approx(0.9, abs=0.02)
+    assert read(store, make(9)) is None
+    assert read(store, full, code="other sources") is None
+
+
+def test_a_diverged_repeat_counts_as_it_does_for_the_winner(store, tmp_path):
+    plan = make(7)
+    record_search(store, tmp_path, plan, [[peak(45, 0.8), peak(45, 0.8), peak(45, 0.8)[:35]]])
+    found = read(store, plan)
+    values = found.scores(10)[7]["auc_pr"]
+    assert found.winners[0].verdict.n_diverged == 1
+    assert sorted(values) == pytest.approx(sorted(found.winners[0].verdict.values))
+    assert values.min() < 0.6 < values.max()
 
 
 def test_a_search_without_winner_is_left_out(store, tmp_path):
-    record_search(store, tmp_path, 6, [], "lost")
-    assert read_loco(store, "d", "CAMN-V1", "lost", "a") is None
+    plan = make(6)
+    record_search(store, tmp_path, plan, [])
+    assert read(store, plan) is None

@@ -51,6 +51,13 @@ def test_a_system_with_one_seed_has_no_spread_over_seeds(table):
     assert (row["auc_pr_low"], row["auc_pr_high"]) == pytest.approx((0.4, 0.4))
 
 
+def test_seeds_that_are_not_on_all_splits_make_no_spread():
+    # every split gives one number whatever the seed: seeds 2 and 3 exist on one split only
+    one = results("one", [[0.5, 0.5], [0.9, 0.9], [0.1, 0.1, 0.1, 0.1]])
+    row = summary(evaluations_table([one], SPLITS, POSITIVES)).iloc[0]
+    assert row["auc_pr_sd_seeds"] == pytest.approx(0, abs=1e-12)
+
+
 def test_differences_are_paired_by_split(table):
     row = differences(table, "two").set_index("system").loc["one"]
     expected = np.array([0.2, 0.3, -0.2])

@@ -147,3 +147,5 @@ def test_weights_for_other_features_are_refused(tmp_path):
         load_starting_weights("CAMN", 1, 5)
     with pytest.raises(InputError, match="no folder"):
         load_starting_weights("CAMN", 1, 3, tmp_path / "gone")
+    with pytest.raises(InputError, match="holds no weights for CAMN-V1"):
+        load_starting_weights("CAMN", 1, 3, tmp_path)

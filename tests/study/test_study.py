@@ -35,7 +35,7 @@ TINY = StudySettings(
 STEPS = ("splits", "kfold", "ordered", "loco")
 TABLES = {
     "splits": {"split_statistics"},
-    "kfold": {"kfold_evaluations", "kfold_summary", "kfold_differences"},
+    "kfold": {"kfold_evaluations", "kfold_summary", "kfold_differences", "sendek_crystals"},
     "ordered": {
         "ordering_crystals",
         "ordering_outcomes",
@@ -174,6 +174,22 @@ def test_too_few_ordered_crystals_are_one_line(options):
     strict = dataclasses.replace(TINY, ordered_limits=OrderingLimits(max_sites=1))
     with pytest.raises(InputError, match="crystals could be ordered; raise the limits"):
         run(options, ("ordered",), strict)
+
+
+def test_a_step_that_cannot_be_done_does_not_stop_the_others(options):
+    strict = dataclasses.replace(TINY, ordered_limits=OrderingLimits(max_sites=1))
+    (options.results / "tables" / "split_statistics.csv").unlink(missing_ok=True)
+    with pytest.raises(InputError, match="ordered: ordered comparison: only"):
+        run(options, ("ordered", "splits"), strict)
+    assert (options.results / "tables" / "split_statistics.csv").is_file()
+
+
+def test_a_study_leaves_the_record_that_it_reads_as_it_is(options):
+    source = options.results / "data"
+    before = {path.name: path.read_bytes() for path in source.glob("*.*")}
+    again = dataclasses.replace(options, dataset=str(source))
+    run(again, ("splits",))
+    assert {path.name: path.read_bytes() for path in source.glob("*.*")} == before
 
 
 def test_without_weights_of_the_shape_transfer_says_so(options):

@@ -79,6 +79,17 @@ def test_value_and_gradients_are_mamls(steps, folding, joined):
         np.testing.assert_allclose(gradient, expected[name], rtol=1e-5, atol=1e-5, err_msg=name)
 
 
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_a_structure_is_read_the_same_in_any_company(n):
+    # attention runs over halves of a batch: of one structure the first half is empty
+    layer = layer_with(from_maml(random_maml_weights()))
+    rows, multiplicity, owner = random_rows()
+    together = read(layer, rows, multiplicity, owner)
+    few = owner < n
+    alone = read(layer, rows[few], multiplicity[few], owner[few])
+    np.testing.assert_allclose(alone, together[:n], rtol=1e-4, atol=1e-6)
+
+
 def test_a_multiplicity_is_that_many_equal_rows():
     layer = layer_with(from_maml(random_maml_weights()))
     rows, multiplicity, owner = random_rows()

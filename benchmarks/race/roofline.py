@@ -101,11 +101,13 @@ def forward_operations(config: TrialConfig, dimension: int, load: Load) -> dict[
 
 
 def attention_waste(config: TrialConfig, load: Load) -> int:
-    """Count the forward operations between rows and other structures of the batch.
+    """Count the forward operations between rows and other structures of their part of the batch.
 
-    Batches are taken as equally large; backward it is twice as many.
+    Parts are taken as equally large; backward it is twice as many.
     """
-    others = load.structures / load.batches - 1
+    from sie.models.set2set import ATTENTION_PARTS
+
+    others = load.structures / load.batches / ATTENTION_PARTS - 1
     return round(4 * config.readout_steps * config.n_neurons * load.rows * others)
 
 

@@ -82,8 +82,8 @@ def counted(model: AtomSets, config: TrialConfig, owner: list[int]) -> tuple[int
 @pytest.mark.parametrize("config", SMALL)
 def test_operations_are_those_that_tensorflow_executes(config):
     model = build_atomsets(config, DIMENSION, seed=0)
-    owner = [0] * 5 + [1] * 4 + [2] * 2
-    load = Load(structures=3, rows=len(owner), batches=1)
+    owner = [0] * 5 + [1] * 4 + [2] * 2 + [3]
+    load = Load(structures=4, rows=len(owner), batches=1)
     forward, backward = counted(model, config, owner)
     waste = attention_waste(config, load)
     assert sum(forward_operations(config, DIMENSION, load).values()) + waste == forward

@@ -20,7 +20,7 @@ from sie.cli import arguments
 from sie.cli.outcome import Prepared, document, draw, print_lines, print_next, print_outcome
 from sie.datasets.registry import load_dataset
 from sie.errors import InputError, SieError, TrackingError
-from sie.models.pretrained import StartingWeights, load_starting_weights
+from sie.models.pretrained import StartingWeights, load_starting_weights, weight_files
 from sie.reporting.console import LiveProgress, plan_table
 from sie.search.estimate import estimate_seconds
 from sie.search.plan import PRESETS, Budget, Mode, SearchPlan
@@ -93,8 +93,13 @@ class LocoOptions:
         if self.pretrained == "off":
             return StartingWeights()
         folder = None if self.pretrained == "on" else Path(self.pretrained)
-        dimension = problem.features.dimension
-        return load_starting_weights(str(problem.representation), problem.level, dimension, folder)
+        seen_as = str(problem.representation), problem.level
+        if folder is not None and folder.is_dir() and not weight_files(*seen_as, folder):
+            raise InputError(
+                f"{folder} holds no weights for {problem.representation}-V{problem.level}; make "
+                "them with experiments/pretrain.py, or give --pretrained on or off"
+            )
+        return load_starting_weights(*seen_as, problem.features.dimension, folder)
 
     @property
     def budget(self) -> Budget:

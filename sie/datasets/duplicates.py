@@ -53,12 +53,6 @@ class DuplicateGroup:
         return sum(not math.isnan(sigma) for sigma in self.sigmas)
 
     @property
-    def decades(self) -> float:
-        """Decades between the lowest and the highest conductivity; NaN without two of them."""
-        known = [sigma for sigma in self.sigmas if not math.isnan(sigma)]
-        return math.log10(max(known) / min(known)) if len(known) > 1 else math.nan
-
-    @property
     def mixed(self) -> bool:
         """Whether the group holds both classes."""
         return len(set(self.labels)) > 1

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +26,6 @@ CODED_FROM = 100_000
 
 _CODE, _SCALE = "#code", "#scale"
 _LARGEST = 127
-
-
-class Parts(StrEnum):
-    """What of a network starts from pre-trained weights."""
-
-    ALL = "all"
-    """Everything, as in 10.1039/d5dd00052a."""
-
-    BODY = "body"
-    """phi and the readout; rho and the score start fresh."""
 
 
 @dataclass(frozen=True)
@@ -62,49 +51,6 @@ class Pretrained:
     dimension: int
     weights: Mapping[str, np.ndarray]
     about: Mapping[str, Any]
-
-
-def starting_weights(
-    config: TrialConfig,
-    representation: str,
-    level: int,
-    dimension: int,
-    folder: Path | None = None,
-) -> Mapping[str, np.ndarray] | None:
-    """Return the weights that a trial may start from; None where nothing was pre-trained for it.
-
-    Parameters
-    ----------
-    config : TrialConfig
-        The trial's; only the shape of the network matters.
-    representation, level : str, int
-        Of the trial's features.
-    dimension : int
-        Length of a row of the trial's features.
-    folder : Path, optional
-        The user's own weights, which come before those of the package.
-
-    Raises
-    ------
-    InputError
-        When the file that should fit has another shape inside, or cannot be read.
-    """
-    path = find_pretrained(representation, level, config.n_layers, config.n_neurons, folder)
-    if path is None:
-        return None
-    found = read_pretrained(path)
-    for name, needed, there in (
-        ("n_layers", config.n_layers, found.config.n_layers),
-        ("n_neurons", config.n_neurons, found.config.n_neurons),
-        ("row length", dimension, found.dimension),
-    ):
-        if needed != there:
-            raise InputError(
-                f"{path}: pre-trained with {name} {there}, but {needed} is needed; "
-                "the file was renamed or belongs to other features: pre-train again"
-            )
-    readouts = {(item.readout_width, item.readout_steps) for item in (config, found.config)}
-    return found.weights if len(readouts) == 1 else None
 
 
 @dataclass(frozen=True)
@@ -144,49 +90,38 @@ def load_starting_weights(
     InputError
         When the folder does not exist, or a file cannot be read or belongs to other features.
     """
-    places = [SHIPPED] if folder is None else [SHIPPED, folder]
     if folder is not None and not folder.is_dir():
         raise InputError(f"no folder {folder}; give the one that experiments/pretrain.py wrote")
-    pattern = f"{representation}-V{level}-*x*.npz"
-    files = {path.name: path for place in places for path in sorted(place.glob(pattern))}
+    places = [SHIPPED] if folder is None else [SHIPPED, folder]
+    files = {
+        path.name: path for place in places for path in weight_files(representation, level, place)
+    }
     found = [read_pretrained(path) for _, path in sorted(files.items())]
     for item in found:
-        if item.dimension != dimension:
-            raise InputError(
-                f"{item.path}: pre-trained with row length {item.dimension}, but {dimension} is "
-                "needed; the file was renamed or belongs to other features: pre-train again"
-            )
+        own = stem(representation, level, item.config.n_layers, item.config.n_neurons)
+        for name, needed, there in (
+            ("shape", item.path.stem, own),
+            ("row length", dimension, item.dimension),
+        ):
+            if needed != there:
+                raise InputError(
+                    f"{item.path}: pre-trained with {name} {there}, but {needed} is needed; "
+                    "the file was renamed or belongs to other features: pre-train again"
+                )
     by_shape = {_shape(item.config): item.weights for item in found}
-    if folder is not None and not any(path.parent == folder for path in files.values()):
-        raise InputError(
-            f"{folder} holds no weights for {representation}-V{level}; make them with "
-            "experiments/pretrain.py, or give --pretrained on or off"
-        )
     if not by_shape:
         return StartingWeights()
     named = [(list(shape), dict(weights)) for shape, weights in sorted(by_shape.items())]
     return StartingWeights(by_shape, content_hash("starting-weights-1", named))
 
 
+def weight_files(representation: str, level: int, folder: Path) -> list[Path]:
+    """Return the weight files of a folder for a representation and level, sorted by name."""
+    return sorted(folder.glob(f"{representation}-V{level}-*x*.npz"))
+
+
 def _shape(config: TrialConfig) -> tuple[int, ...]:
     return config.n_layers, config.n_neurons, config.readout_width, config.readout_steps
-
-
-def find_pretrained(
-    representation: str, level: int, n_layers: int, n_neurons: int, folder: Path | None = None
-) -> Path | None:
-    """Return the weight file for a shape of network, the user's before the package's, or None.
-
-    Raises
-    ------
-    InputError
-        When the user's folder does not exist.
-    """
-    if folder is not None and not folder.is_dir():
-        raise InputError(f"no folder {folder}; give the one that experiments/pretrain.py wrote")
-    name = f"{stem(representation, level, n_layers, n_neurons)}.npz"
-    places = [place / name for place in (folder, SHIPPED) if place is not None]
-    return next((path for path in places if path.is_file()), None)
 
 
 def stem(representation: str, level: int, n_layers: int, n_neurons: int) -> str:
@@ -265,28 +200,3 @@ def unpack(packed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         elif not name.endswith(_SCALE):
             weights[name] = array.astype(np.float32)
     return weights
-
-
-def taken_over(
-    pretrained: Mapping[str, np.ndarray],
-    fresh: Mapping[str, np.ndarray],
-    parts: Parts | str = Parts.ALL,
-) -> dict[str, np.ndarray]:
-    """Return the weights that a trial starts from: pre-trained where `parts` says so.
-
-    The norms of the readout's idle gates (`readout/idle_kernel`, `readout/idle_bias`) go with the
-    readout: LAMB scales its steps by the norm of the whole gate kernel, and so must find them.
-
-    Parameters
-    ----------
-    pretrained, fresh : Mapping
-        Weights of two networks of the same shape, by name.
-    parts : Parts or str
-        What to take over.
-    """
-    chosen = Parts(parts)
-    body = ("phi/", "readout/")
-    return {
-        name: pretrained[name] if chosen is Parts.ALL or name.startswith(body) else fresh[name]
-        for name in fresh
-    }

@@ -99,7 +99,10 @@ class LearningProblem:
 
 @dataclass(frozen=True)
 class DevelopmentData:
-    """The development entries before any choice of representation; test entries are not in it.
+    """The development entries before any choice of representation.
+
+    No crystal, label or conductivity of a test entry is in it; `formulas` and `groups`, which
+    leakage reports count with, name all entries.
 
     Attributes
     ----------

@@ -16,7 +16,7 @@ from sie.comparison.compare import compare
 from sie.comparison.systems import NetworkSystem
 from sie.comparison.tables import evaluations_table, mean_interval, over_splits, summary
 from sie.errors import InputError
-from sie.models.pretrained import starting_weights
+from sie.models.pretrained import load_starting_weights
 from sie.reporting.comparison_figures import SCORE_LABELS, transfer_differences
 from sie.study.settings import Pair
 from sie.study.systems import networks
@@ -108,9 +108,9 @@ def _systems(bench: Workbench) -> list[NetworkSystem]:
     epochs = bench.settings.transfer_epochs
     for pair, network in zip(pairs, networks(bench, pairs), strict=True):
         cold = replace(network, epochs=epochs)
-        weights = starting_weights(
-            cold.config, str(pair[0]), pair[1], cold.features.dimension, bench.pretrained
-        )
+        dimension = cold.features.dimension
+        starts = load_starting_weights(str(pair[0]), pair[1], dimension, bench.pretrained)
+        weights = starts.of(cold.config)
         if weights is not None:
             made += [cold, replace(cold, name=cold.name + WARM, weights=weights)]
     if not made:

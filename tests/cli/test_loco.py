@@ -70,3 +70,11 @@ def test_the_plan_carries_what_it_is_made_from(tmp_path, problem):
     assert plan.split_hash == split.hash
     assert (plan.features_hash, plan.hold_out_hash) == ("f", "h")
     assert plan.rule.first_full_window() <= 20
+
+
+def test_a_folder_without_fitting_weights_is_one_line(tmp_path, problem):
+    with pytest.raises(InputError, match=r"holds no weights for CAMN-V1; make them") as caught:
+        plan_searches(options(tmp_path, cluster=["0"], pretrained=str(tmp_path)), problem)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(InputError, match="no folder"):
+        options(tmp_path, pretrained=str(tmp_path / "gone")).starts(problem)

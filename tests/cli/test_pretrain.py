@@ -12,7 +12,7 @@ from rich.console import Console
 
 from sie.cli.pretrain import PretrainOptions, pretrain_networks
 from sie.errors import InputError
-from sie.models.pretrained import find_pretrained, read_pretrained
+from sie.models.pretrained import read_pretrained
 
 SCRIPT = Path(__file__).resolve().parents[2] / "experiments" / "pretrain.py"
 
@@ -71,7 +71,7 @@ def test_networks_are_trained_once_and_found_by_shape(parquet, tmp_path, monkeyp
     assert "CAMN-V0-1x8: epoch 2/2" in text
     assert "--pretrained" in text
     assert str(chosen.out) in text
-    found = read_pretrained(find_pretrained("CAMN", 0, 1, 8, chosen.out))
+    found = read_pretrained(chosen.out / "CAMN-V0-1x8.npz")
     assert found.dimension == 16
     assert found.about["data"]["n_structures"] == 240
     assert not list((chosen.work / "checkpoints").iterdir())

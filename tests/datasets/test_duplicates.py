@@ -70,7 +70,6 @@ def test_who_goes_is_named_with_who_stays():
     )
     assert (group.kept, group.ids, group.removed) == ("a", ("d", "a", "c"), ("d", "c"))
     assert group.mixed
-    assert group.decades == pytest.approx(4)
 
 
 def test_groups_come_in_the_order_of_their_first_entry():
@@ -99,7 +98,6 @@ def test_a_class_does_not_count_beside_conductivities():
     assert group.ids == ("b", "a")
     assert math.isnan(group.sigmas[1])
     assert group.n_sigmas == 1
-    assert math.isnan(group.decades)
 
 
 @pytest.mark.parametrize(("labels", "label"), [((1, 0), 0), ((1, 0, 1), 1), ((0, 0, 1), 0)])

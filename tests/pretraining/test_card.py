@@ -4,12 +4,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sie.models.pretrained import read_pretrained, starting_weights
+from sie.models import pretrained
+from sie.models.pretrained import load_starting_weights, read_pretrained
 from sie.pretraining.card import save_network
 from sie.pretraining.sources import Source
 from sie.pretraining.training import Learner
 from sie.training.metrics import binary_metrics
 from sie.training.trainer import Trainer
+
+
+@pytest.fixture(autouse=True)
+def _nothing_shipped(tmp_path, monkeypatch):
+    monkeypatch.setattr(pretrained, "SHIPPED", tmp_path / "shipped")
 
 
 def test_network_and_card_are_read_back(tmp_path, toy, small, programs, table):
@@ -31,7 +37,7 @@ def test_network_and_card_are_read_back(tmp_path, toy, small, programs, table):
     assert card["data"]["n_test"] == len(parts.test)
     assert card["data"]["sha256"] == "ab" * 32
     assert card["subset"] == "all"
-    start = starting_weights(small.config(0), "CAMN", 1, features.dimension, tmp_path)
+    start = load_starting_weights("CAMN", 1, features.dimension, tmp_path).of(small.config(0))
     assert start.keys() == trained.weights.keys()
 
 
@@ -43,7 +49,7 @@ def test_a_trial_starts_from_the_weights(tmp_path, toy, small, programs, table):
         tmp_path / "CAMN-V1-1x16.npz", Source("toy", "", table), learner, trained, parts, {}
     )
     config = replace(small.config(0), batch_size=32, dropout_phi=0.3)
-    start = starting_weights(config, "CAMN", 1, features.dimension, tmp_path)
+    start = load_starting_weights("CAMN", 1, features.dimension, tmp_path).of(config)
     trainer = Trainer(features, labels, parts.train, parts.test, programs)
     trainer.start(config, 1, 2, start)
     warm = binary_metrics(

@@ -1,0 +1,168 @@
+"""Records of an ensemble: its members, what it was made from, the compounds it has seen.
+
+Records and their hashes only; how members are chosen, trained and kept lives beside this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from sie.hashing import content_hash
+from sie.models.config import TrialConfig
+
+
+@dataclass(frozen=True)
+class Member:
+    """One network of an ensemble.
+
+    Attributes
+    ----------
+    cluster : int
+        The left-out cluster whose search chose the configuration.
+    rank : int
+        Place of the configuration in that search, from 0, the winner.
+    config : TrialConfig
+        Hyperparameters.
+    seed : int
+        Of initial weights, order of structures and dropout.
+    """
+
+    cluster: int
+    rank: int
+    config: TrialConfig
+    seed: int
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that determines an ensemble.
+
+    Attributes
+    ----------
+    dataset, representation, level : str
+        Names of the database, of the representation (CAMNS ...) and of the features (V0 ... V3).
+    dataset_hash, features_hash, hold_out_hash, clustering_hash : str
+        Content hashes of what the members are trained on, of the test set kept away, and of the
+        clusters that were left out.
+    search_code_hash : str
+        Sources that the searches ran with.
+    searches : Mapping[int, str]
+        Parent run of the search of each cluster.
+    epochs : int
+        Every member trains for so many.
+    members : tuple of Member
+        In the order of clusters, ranks and seeds.
+    pretrained : str
+        Hash of the weights that members start from; empty for cold starts.
+    """
+
+    dataset: str
+    representation: str
+    level: str
+    dataset_hash: str
+    features_hash: str
+    hold_out_hash: str
+    clustering_hash: str
+    search_code_hash: str
+    searches: Mapping[int, str]
+    epochs: int
+    members: tuple[Member, ...]
+    pretrained: str = ""
+
+    @cached_property
+    def hash(self) -> str:
+        """Content hash: two recipes with equal hashes are the same ensemble."""
+        return content_hash("recipe-1", self.as_dict())
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the recipe as values that JSON can hold."""
+        plain = {**vars(self)}
+        plain.pop("hash", None)  # where cached_property keeps it
+        plain["searches"] = {str(cluster): run for cluster, run in self.searches.items()}
+        plain["members"] = [asdict(member) for member in self.members]
+        return plain
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Recipe:
+        """Return the recipe that `as_dict` wrote down."""
+        members = tuple(
+            Member(**{**item, "config": TrialConfig.from_mapping(item["config"])})
+            for item in plain["members"]
+        )
+        searches = {int(cluster): run for cluster, run in plain["searches"].items()}
+        return cls(**{**plain, "members": members, "searches": searches})
+
+
+@dataclass(frozen=True)
+class KnownCompounds:
+    """The development compounds, which candidates are compared with.
+
+    Attributes
+    ----------
+    ids, formulas : tuple of str
+        Shape (n,).
+    labels : numpy.ndarray
+        Int8, shape (n,).
+    log10_sigma : numpy.ndarray
+        Float64, shape (n,), sigma in S/cm; NaN where only the class is known.
+    elements : tuple of str
+        Shape (m,): symbols, sorted.
+    fractions : numpy.ndarray
+        Float64, shape (n, m): atomic fractions.
+    mean_vectors : numpy.ndarray
+        Float64, shape (n, d): mean atom vector of each compound over the sites of its cell.
+    """
+
+    ids: tuple[str, ...]
+    formulas: tuple[str, ...]
+    labels: np.ndarray
+    log10_sigma: np.ndarray
+    elements: tuple[str, ...]
+    fractions: np.ndarray
+    mean_vectors: np.ndarray
+
+    def __post_init__(self) -> None:
+        n, m = len(self.ids), len(self.elements)
+        shapes = [a.shape for a in (self.labels, self.log10_sigma, self.fractions)]
+        if shapes != [(n,), (n,), (n, m)] or self.mean_vectors.shape[:1] != (n,):
+            raise ValueError("ids, labels, conductivities, fractions and vectors do not fit")
+
+
+@dataclass(frozen=True)
+class TrainedEnsemble:
+    """All that is needed to score crystals.
+
+    Attributes
+    ----------
+    recipe : Recipe
+        What was planned.
+    members : tuple of Member
+        The networks there are: those of the recipe without those that diverged.
+    weights : sequence of Mapping
+        For each member its float32 arrays by name, as `AtomSets.named_weights` gives them.
+    known : KnownCompounds
+        What the members were trained on.
+    train_loss : tuple of float
+        Last training loss of each member.
+    left_out : tuple of str
+        Members of the recipe that diverged, with the reason, in words.
+    about : Mapping
+        Further plain values: versions, run ids, times.
+    """
+
+    recipe: Recipe
+    members: tuple[Member, ...]
+    weights: Sequence[Mapping[str, np.ndarray]]
+    known: KnownCompounds
+    train_loss: tuple[float, ...] = ()
+    left_out: tuple[str, ...] = ()
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if len(self.weights) != len(self.members):
+            raise ValueError("one set of weights for each member is needed")

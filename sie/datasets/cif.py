@@ -134,7 +134,7 @@ def _build(text: str) -> Structure:
         raise UnusableCif(f"{n_positions} positions, more than {MAX_POSITIONS}")
     structure = parser.parse_structures(primitive=False, on_error="raise")[0]
     cleaned = _clean(structure)
-    _check_cell(cleaned)
+    check_cell(cleaned)
     return cleaned
 
 
@@ -219,7 +219,16 @@ def _clean(structure: Structure) -> Structure:
     return Structure(structure.lattice, species, structure.frac_coords)
 
 
-def _check_cell(structure: Structure) -> None:
+def check_cell(structure: Structure) -> None:
+    """Refuse a crystal that is too large, or whose cell is broken.
+
+    Raises
+    ------
+    UnusableCif
+        With the reason.
+    """
+    if not len(structure):
+        raise UnusableCif("no atoms")
     if len(structure) > MAX_SITES:
         raise UnusableCif(f"{len(structure)} sites, more than {MAX_SITES}")
     if not (

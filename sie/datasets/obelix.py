@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 
 from sie.datasets.assemble import Measurement, assemble
 from sie.datasets.cif import MAX_BYTES, UnusableCif, parse_cif
-from sie.datasets.record import Database, LeftOut
+from sie.datasets.record import SPLIT_COLUMN, TEST, TRAIN, Database, LeftOut
 from sie.datasets.values import UnusableValue, parse_conductivity
-from sie.errors import DownloadError, InputError
+from sie.downloads import fetch
+from sie.errors import InputError
 from sie.files import cache_dir
 from sie.hashing import file_sha256
 
@@ -33,12 +34,15 @@ COMMIT = "4eaac889809dd489e3bae468c45d5c0e02b9147a"
 BASE_URL = f"https://raw.githubusercontent.com/NRC-Mila/OBELiX/{COMMIT}/data/downloads/"
 TABLE_FILE = "all.csv"
 ARCHIVE_FILE = "all_cifs.tar.gz"
+TEST_FILE = "test.csv"
+"""The entries of the official test set; all others are the official training set."""
+
 SHA256 = {
     TABLE_FILE: "54f6265ef84d16a919d08c6815f14b0fd7465fa00090bee2511c16c042e57f3c",
     ARCHIVE_FILE: "bfa2a3c92e3b8ca1b9859992e686c9e19f98924e7ff369c05db7006548217d49",
+    TEST_FILE: "b2c266eb74e22f403743d52959bea7c43b1531a850994870a70dd909200e5297",
 }
 DATA_DIR_VARIABLE = "SIE_DATA_DIR"
-TIMEOUT_S = 30
 
 _SIGMA_COLUMN = "Ionic conductivity (S cm-1)"
 
@@ -67,7 +71,8 @@ def load(
     Returns
     -------
     Database
-        With the further column `family`.
+        With the further columns `family` and `split`: train or test, by the authors' own division
+        (test.csv). A local copy without test.csv has no `split`.
 
     Raises
     ------
@@ -79,7 +84,8 @@ def load(
     given = data_dir or os.environ.get(DATA_DIR_VARIABLE)
     files = local_copy(Path(given)) if given else download(base_url)
     cifs = read_archive(files[ARCHIVE_FILE])
-    measurements, left_out = _read_table(files[TABLE_FILE])
+    test_ids = _ids(files[TEST_FILE]) if TEST_FILE in files else None
+    measurements, left_out = _read_table(files[TABLE_FILE], test_ids)
 
     def crystal_of(entry: str) -> tuple[Structure, str]:
         if entry not in cifs:
@@ -91,6 +97,8 @@ def load(
 
 def local_copy(folder: Path) -> Mapping[str, Path]:
     """Return the files of a copy in `folder` or `folder`/obelix; other versions are warned of.
+
+    test.csv may be missing.
 
     Raises
     ------
@@ -106,10 +114,11 @@ def local_copy(folder: Path) -> Mapping[str, Path]:
         )
     if not (home / ARCHIVE_FILE).is_file():
         raise InputError(f"{ARCHIVE_FILE} of OBELiX is missing in {home}; copy it there")
-    for name, expected in SHA256.items():
-        if file_sha256(home / name) != expected:
-            logger.warning("%s is not the version of commit %s; used as it is", home / name, COMMIT)
-    return {name: home / name for name in SHA256}
+    files = {name: home / name for name in SHA256 if (home / name).is_file()}
+    for name, path in files.items():
+        if file_sha256(path) != SHA256[name]:
+            logger.warning("%s is not the version of commit %s; used as it is", path, COMMIT)
+    return files
 
 
 def download(base_url: str = BASE_URL) -> Mapping[str, Path]:
@@ -120,29 +129,12 @@ def download(base_url: str = BASE_URL) -> Mapping[str, Path]:
     DownloadError
         When a file cannot be fetched, or is not the pinned one.
     """
-    import pooch
-    import requests
-
-    pooch.get_logger().setLevel(logging.WARNING)
     folder = cache_dir() / "datasets" / NAME / COMMIT[:12]
-    fetcher = pooch.create(path=folder, base_url=base_url, registry=SHA256)
-    downloader = pooch.HTTPDownloader(timeout=TIMEOUT_S)
-    paths = {}
-    for name in SHA256:
-        try:
-            paths[name] = Path(fetcher.fetch(name, downloader=downloader))
-        except requests.HTTPError as error:
-            raise _download_error(name, base_url, str(error).split(" for url")[0]) from error
-        except requests.RequestException as error:
-            reason = f"no answer ({type(error).__name__})"
-            raise _download_error(name, base_url, reason) from error
-        except ValueError as error:  # pooch's way of saying that the SHA-256 differs
-            reason = "what came is not the pinned file (SHA-256 differs)"
-            raise _download_error(name, base_url, reason) from error
-        except OSError as error:
-            reason = f"cannot write to {folder} ({error.strerror})"
-            raise _download_error(name, base_url, reason) from error
-    return paths
+    way_out = f"fetch {', '.join(SHA256)} by hand and give their folder with --data-dir"
+    return {
+        name: fetch(f"{base_url}{name}", digest, folder / name, way_out)
+        for name, digest in SHA256.items()
+    }
 
 
 def read_archive(path: Path) -> dict[str, str]:
@@ -167,14 +159,26 @@ def read_archive(path: Path) -> dict[str, str]:
     return texts
 
 
-def _read_table(path: Path) -> tuple[list[Measurement], list[LeftOut]]:
-    measurements: list[Measurement] = []
-    left_out: list[LeftOut] = []
+def _ids(path: Path) -> frozenset[str]:
+    return frozenset(row["ID"] for _, row in _rows(path, _read(path)))
+
+
+def _read(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8-sig", errors="replace")
+        return path.read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
-    for where, row in _rows(path, text):
+
+
+def _read_table(
+    path: Path, test_ids: frozenset[str] | None
+) -> tuple[list[Measurement], list[LeftOut]]:
+    measurements: list[Measurement] = []
+    left_out: list[LeftOut] = []
+    for where, row in _rows(path, _read(path)):
+        part = {}
+        if test_ids is not None:
+            part = {SPLIT_COLUMN: TEST if row["ID"] in test_ids else TRAIN}
         try:
             value = parse_conductivity(row[_SIGMA_COLUMN] or "")
         except UnusableValue as refusal:
@@ -188,7 +192,7 @@ def _read_table(path: Path) -> tuple[list[Measurement], list[LeftOut]]:
                 value.censored,
                 row["DOI"] or "",
                 where,
-                {"family": row["Family"] or ""},
+                {"family": row["Family"] or "", **part},
             )
         )
     return measurements, left_out
@@ -204,10 +208,3 @@ def _rows(path: Path, text: str) -> Iterator[tuple[str, dict[str, str]]]:
             yield f"{path.name}:{reader.line_num}", row
     except csv.Error as error:
         raise InputError(f"{path}, line {reader.line_num}: {error}") from error
-
-
-def _download_error(name: str, base_url: str, reason: str) -> DownloadError:
-    return DownloadError(
-        f"cannot download {name} of OBELiX from {base_url}: {reason}; try again later, or fetch "
-        f"{' and '.join(SHA256)} by hand and give their folder with --data-dir"
-    )

@@ -5,7 +5,7 @@ Orchestration only; results are kept on disk by `sie.features.cache`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +14,7 @@ from sie.errors import InputError
 from sie.features.graph import OrbitGraph, orbit_graph
 from sie.features.megnet import atom_vectors
 from sie.features.record import OrbitFeatures
-from sie.features.weights import bundled_weights
+from sie.features.weights import MegnetWeights, bundled_weights
 from sie.structures.representations import Representation, represent
 
 if TYPE_CHECKING:
@@ -44,7 +44,10 @@ def check_level(level: int) -> int:
 
 
 def compute_features(
-    structures: Mapping[str, Structure], representation: Representation | str, level: int
+    structures: Mapping[str, Structure],
+    representation: Representation | str,
+    level: int,
+    weights: MegnetWeights | None = None,
 ) -> OrbitFeatures:
     """Compute MEGNet vectors, one row per symmetry orbit.
 
@@ -57,23 +60,26 @@ def compute_features(
         What of the crystal is shown.
     level : int
         0 for element embeddings (16 columns), 1 to 3 for vectors after as many blocks (32).
+    weights : MegnetWeights, optional
+        Of the parent network; by default those that maml ships.
 
     Raises
     ------
     InputError
         Naming the id, when a crystal cannot be represented or holds an unknown element.
     """
-    return compute_levels(structures, representation, (level,))[level]
+    return compute_levels(structures, representation, (level,), weights)[level]
 
 
 def compute_levels(
     structures: Mapping[str, Structure],
     representation: Representation | str,
     levels: Sequence[int] = LEVELS,
+    weights: MegnetWeights | None = None,
 ) -> dict[int, OrbitFeatures]:
     """Compute several levels in one pass; see `compute_features`."""
     shown = represent_all(structures, representation)
-    return levels_of_represented(shown, levels)
+    return levels_of_represented(shown, levels, weights)
 
 
 def represent_all(
@@ -101,17 +107,19 @@ def represent_all(
 
 
 def levels_of_represented(
-    shown: Mapping[str, Structure], levels: Sequence[int]
+    shown: Mapping[str, Structure],
+    levels: Sequence[int],
+    weights: MegnetWeights | None = None,
 ) -> dict[int, OrbitFeatures]:
     """Compute levels of crystals that are represented already."""
     if not shown:
         raise InputError("no structure to compute features of; check the dataset's left-out list")
     deepest = max(check_level(level) for level in levels)
-    weights = bundled_weights()
+    network = bundled_weights() if weights is None else weights
     parts: dict[int, list[np.ndarray]] = {level: [] for level in levels}
     multiplicity, counts = [], []
-    for batch in _batches(shown):
-        vectors = atom_vectors(batch, weights, deepest)
+    for batch in in_batches(_graphs(shown, network)):
+        vectors = atom_vectors(batch, network, deepest)
         for level in levels:
             parts[level].append(vectors[level])
         multiplicity += [graph.multiplicity for graph in batch]
@@ -124,15 +132,11 @@ def levels_of_represented(
     }
 
 
-def _batches(shown: Mapping[str, Structure]) -> Iterator[list[OrbitGraph]]:
-    """Yield the crystals' graphs in groups of about `BONDS_PER_BATCH` bond rows."""
+def in_batches(graphs: Iterable[OrbitGraph]) -> Iterator[list[OrbitGraph]]:
+    """Yield graphs in groups of about `BONDS_PER_BATCH` bond rows, in their order."""
     batch: list[OrbitGraph] = []
     bonds = 0
-    for entry, structure in shown.items():
-        try:
-            graph = orbit_graph(structure, bundled_weights())
-        except InputError as error:
-            raise InputError(f"structure {entry}: {error}") from None
+    for graph in graphs:
         if batch and bonds + len(graph.centre) > BONDS_PER_BATCH:
             yield batch
             batch, bonds = [], 0
@@ -140,3 +144,11 @@ def _batches(shown: Mapping[str, Structure]) -> Iterator[list[OrbitGraph]]:
         bonds += len(graph.centre)
     if batch:
         yield batch
+
+
+def _graphs(shown: Mapping[str, Structure], network: MegnetWeights) -> Iterator[OrbitGraph]:
+    for entry, structure in shown.items():
+        try:
+            yield orbit_graph(structure, network)
+        except InputError as error:
+            raise InputError(f"structure {entry}: {error}") from None

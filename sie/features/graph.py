@@ -69,13 +69,18 @@ def orbit_graph(structure: Structure, weights: MegnetWeights) -> OrbitGraph:
     InputError
         When there is no bond within 16 Å.
     """
+    return graph_and_orbits(structure, weights)[0]
+
+
+def graph_and_orbits(structure: Structure, weights: MegnetWeights) -> tuple[OrbitGraph, Orbits]:
+    """Build the graph of `orbit_graph`, and tell which sites each vertex stands for."""
     for cutoff in _cutoffs(weights.cutoff_angstrom):
         for grouping in _groupings(structure):
             graph = _graph(structure, grouping, weights, cutoff)
             if is_reciprocal(graph):
                 break
         if len(graph.centre):
-            return graph
+            return graph, grouping
     raise InputError(
         f"{structure.formula}: no two atoms are within {cutoff:g} Å; leave this structure out"
     )

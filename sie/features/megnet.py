@@ -5,8 +5,9 @@ One forward pass for many crystals at a time; weights and graphs come from their
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -14,15 +15,32 @@ from scipy.sparse import csr_matrix
 from sie.features.graph import OrbitGraph
 from sie.features.weights import Dense, MegnetWeights
 
+Parts = dict[str, np.ndarray]
+"""Vectors of the atoms' and the bonds' rows and of the crystals ("state"), float32."""
+
 
 @dataclass(frozen=True)
-class _Batch:
-    """Many graphs side by side, with the means over bonds and atoms as sparse matrices."""
+class Batch:
+    """Many graphs side by side, with the means over bonds and atoms as sparse matrices.
+
+    Attributes
+    ----------
+    centre, neighbour : numpy.ndarray
+        Int64, shape (n_bonds,): rows of atoms at the ends of each bond row.
+    atom_graph, bond_graph : numpy.ndarray
+        Int64, shapes (n_atoms,) and (n_bonds,): graph of each row, rising.
+    atom_count, bond_count : numpy.ndarray
+        Float64, of the same shapes: atoms and bonds of the cell that each row stands for.
+    bonds_to_atom, bonds_to_state, atoms_to_state : scipy.sparse.csr_matrix
+        Weighted means.
+    """
 
     centre: np.ndarray
     neighbour: np.ndarray
     atom_graph: np.ndarray
     bond_graph: np.ndarray
+    atom_count: np.ndarray
+    bond_count: np.ndarray
     bonds_to_atom: csr_matrix
     bonds_to_state: csr_matrix
     atoms_to_state: csr_matrix
@@ -37,23 +55,36 @@ def atom_vectors(
     k gives for the atoms, shape (n_rows, 32), before the block's input is added to it: the
     quantity that megnet's descriptor calls meg_net_layer_k. All float32.
     """
-    atoms = np.concatenate([graph.atoms for graph in graphs])
-    levels = [atoms]
-    if level == 0:
-        return levels
-    batch = _batch(graphs)
-    bonds = np.concatenate([expand_distances(graph, weights) for graph in graphs])
-    parts = {"atom": atoms, "bond": bonds, "state": np.zeros((len(graphs), 2), np.float32)}
-    residual: dict[str, np.ndarray] = {}
-    for k, block in enumerate(weights.blocks[:level]):
+    levels = [np.concatenate([graph.atoms for graph in graphs])]
+    if level:
+        batch = side_by_side(graphs)
+        passes = islice(_passes(graphs, batch, weights), level)
+        levels += [updated["atom"] for updated, _ in passes]
+    return levels
+
+
+def last_parts(graphs: Sequence[OrbitGraph], batch: Batch, weights: MegnetWeights) -> Parts:
+    """Return what leaves the last block, its input added: what the network reads out."""
+    *_, (_, parts) = _passes(graphs, batch, weights)
+    return parts
+
+
+def _passes(
+    graphs: Sequence[OrbitGraph], batch: Batch, weights: MegnetWeights
+) -> Iterator[tuple[Parts, Parts]]:
+    """Yield for every block what its convolution gives, and that with the block's input added."""
+    parts = {
+        "atom": np.concatenate([graph.atoms for graph in graphs]),
+        "bond": np.concatenate([expand_distances(graph, weights) for graph in graphs]),
+        "state": np.zeros((len(graphs), 2), np.float32),
+    }
+    for k, block in enumerate(weights.blocks):
         hidden = {part: _feed_forward(x, block.feed_forward[part]) for part, x in parts.items()}
         updated = _convolve(hidden, block.update, batch)
-        levels.append(updated["atom"])
         # the first block is skipped from its dense layers' output, later ones from their input
-        residual = hidden if k == 0 else residual
-        residual = {part: residual[part] + updated[part] for part in updated}
-        parts = residual
-    return levels
+        skipped = hidden if k == 0 else parts
+        parts = {part: skipped[part] + updated[part] for part in updated}
+        yield updated, parts
 
 
 def expand_distances(graph: OrbitGraph, weights: MegnetWeights) -> np.ndarray:
@@ -74,7 +105,8 @@ def softplus2(x: np.ndarray) -> np.ndarray:
     return np.maximum(x, 0) + np.log(half * np.exp(-np.abs(x)) + half)
 
 
-def _batch(graphs: Sequence[OrbitGraph]) -> _Batch:
+def side_by_side(graphs: Sequence[OrbitGraph]) -> Batch:
+    """Join graphs: their atoms are numbered through, their means prepared."""
     n_atoms = np.array([len(graph.atoms) for graph in graphs])
     n_bonds = np.array([len(graph.centre) for graph in graphs])
     first_atom = np.repeat(np.cumsum(n_atoms) - n_atoms, n_bonds)
@@ -84,13 +116,16 @@ def _batch(graphs: Sequence[OrbitGraph]) -> _Batch:
     multiplicity = np.concatenate([graph.multiplicity for graph in graphs]).astype(float)
     atom_graph = np.repeat(np.arange(len(graphs)), n_atoms)
     bond_graph = np.repeat(np.arange(len(graphs)), n_bonds)
-    return _Batch(
+    bond_count = weight * multiplicity[centre]
+    return Batch(
         centre,
         neighbour,
         atom_graph,
         bond_graph,
+        multiplicity,
+        bond_count,
         _mean_matrix(centre, weight, len(multiplicity)),
-        _mean_matrix(bond_graph, weight * multiplicity[centre], len(graphs)),
+        _mean_matrix(bond_graph, bond_count, len(graphs)),
         _mean_matrix(atom_graph, multiplicity, len(graphs)),
     )
 
@@ -106,9 +141,7 @@ def _mean_matrix(group: np.ndarray, weight: np.ndarray, n_groups: int) -> csr_ma
     return csr_matrix((share, np.arange(len(group)), starts), shape=(n_groups, len(group)))
 
 
-def _convolve(
-    parts: dict[str, np.ndarray], update: Mapping[str, tuple[Dense, ...]], batch: _Batch
-) -> dict[str, np.ndarray]:
+def _convolve(parts: Parts, update: Mapping[str, tuple[Dense, ...]], batch: Batch) -> Parts:
     """Apply one MEGNet layer: bonds from their ends and the state, then atoms, then the state."""
     atom, bond, state = parts["atom"], parts["bond"], parts["state"]
     kernel, bias = update["bond"][0]

@@ -1,6 +1,7 @@
-"""The MEGNet parent network's weights as plain arrays, read from maml's wheel.
+"""MEGNet networks as plain arrays; the parent of the features is read from maml's wheel.
 
-Only reading and checking the file lives here; the forward pass is in `sie.features.megnet`.
+Only reading and checking files lives here; the forward passes are in `sie.features.megnet` and
+`sie.features.megnet_readout`.
 """
 
 from __future__ import annotations
@@ -44,6 +45,42 @@ class Block:
 
     feed_forward: Mapping[str, tuple[Dense, ...]]
     update: Mapping[str, tuple[Dense, ...]]
+
+
+@dataclass(frozen=True)
+class Set2SetWeights:
+    """A set-to-vector readout with an LSTM of h units (Vinyals et al., arXiv:1511.06391).
+
+    Attributes
+    ----------
+    memory : Dense
+        From a vector of the set to what is attended to: (d, h) and (h,).
+    recurrent : Dense
+        From the last query and what it read to the LSTM's gates: (2 h, 4 h) and (4 h,).
+    steps : int
+        Rounds of reading.
+    """
+
+    memory: Dense
+    recurrent: Dense
+    steps: int
+
+
+@dataclass(frozen=True)
+class ReadoutWeights:
+    """What follows a MEGNet's blocks, up to one number a crystal.
+
+    Attributes
+    ----------
+    atom, bond : Set2SetWeights
+        Readouts of the two sets.
+    dense : tuple of Dense
+        From both and the state to the number, the last without activation.
+    """
+
+    atom: Set2SetWeights
+    bond: Set2SetWeights
+    dense: tuple[Dense, ...]
 
 
 @dataclass(frozen=True)
@@ -139,6 +176,34 @@ def read_weights(path: Path) -> MegnetWeights:
 
 
 _PARTS = tuple(enumerate(PARTS))
+
+
+def read_readout(path: Path) -> ReadoutWeights:
+    """Read what follows the blocks of any MEGNet crystal model: `path` (HDF5)."""
+    import h5py
+
+    with h5py.File(path) as handle:
+        layers = handle["model_weights"]
+        atom, bond = _numbered(layers, "set2_set")
+        in_blocks = 2 * len(PARTS) * len(_numbered(layers, "meg_net_layer"))
+        dense = [_dense(layers[name][name]) for name in _numbered(layers, "dense")[in_blocks:]]
+        steps = _layer_settings(handle)
+        return ReadoutWeights(
+            _set2set(layers[atom], int(steps[atom]["T"])),
+            _set2set(layers[bond], int(steps[bond]["T"])),
+            tuple(dense),
+        )
+
+
+def _layer_settings(handle: Any) -> dict[str, dict[str, Any]]:
+    layers = json.loads(handle.attrs["model_config"])["config"]["layers"]
+    return {layer["name"]: layer["config"] for layer in layers}
+
+
+def _set2set(layer: Any, steps: int) -> Set2SetWeights:
+    found = {name: _float32(array) for name, array in _datasets(layer).items()}
+    memory = found["x_to_m_weight:0"], found["x_to_m_bias:0"]
+    return Set2SetWeights(memory, (found["recurrent_kernel:0"], found["recurrent_bias:0"]), steps)
 
 
 def _numbered(layers: Any, prefix: str) -> list[str]:

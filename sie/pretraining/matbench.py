@@ -8,7 +8,6 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import logging
 import re
 import zlib
 from collections import Counter
@@ -18,7 +17,8 @@ from typing import IO, Any
 
 import numpy as np
 
-from sie.errors import DownloadError, InputError
+from sie.downloads import fetch
+from sie.errors import InputError
 from sie.files import cache_dir
 from sie.pretraining.record import Crystal
 
@@ -30,7 +30,6 @@ SHA256 = "9a028ed5750a4c76ca36e9f3c8d48fe0bf3fb21b76ec2289e58ae7048d527919"
 """Address and checksum as matminer 0.10.1 lists them (matminer/datasets/dataset_metadata.json)."""
 
 N_STRUCTURES = 106_113
-TIMEOUT_S = 30
 BLOCK_CHARS = 1 << 20
 
 _DATA = re.compile(r'"data"\s*:\s*\[')
@@ -46,24 +45,8 @@ def download(url: str = URL) -> Path:
     DownloadError
         When it cannot be fetched, or is not the published one.
     """
-    import pooch
-    import requests
-
-    pooch.get_logger().setLevel(logging.WARNING)
-    folder = cache_dir() / "datasets" / NAME
-    downloader = pooch.HTTPDownloader(timeout=TIMEOUT_S)
-    try:
-        return Path(pooch.retrieve(url, SHA256, fname=FILE, path=folder, downloader=downloader))
-    except requests.HTTPError as error:
-        raise _download_error(url, str(error).split(" for url")[0]) from error
-    except requests.RequestException as error:
-        raise _download_error(url, f"no answer ({type(error).__name__})") from error
-    except ValueError as error:  # pooch's way of saying that the SHA-256 differs
-        raise _download_error(
-            url, "what came is not the published file (SHA-256 differs)"
-        ) from error
-    except OSError as error:
-        raise _download_error(url, f"cannot write to {folder} ({error.strerror})") from error
+    path = cache_dir() / "datasets" / NAME / FILE
+    return fetch(url, SHA256, path, "fetch it by hand and give it with --source PATH")
 
 
 def crystals(path: Path, left_out: Counter[str]) -> Iterator[Crystal]:
@@ -162,11 +145,4 @@ def _crystal(name: str, answer: Any, structure: dict[str, Any]) -> Crystal | Non
         np.array(structure["lattice"]["matrix"], dtype=float).reshape(-1),
         np.array(numbers, dtype=np.int64),
         np.array(coordinates, dtype=float).reshape(-1),
-    )
-
-
-def _download_error(url: str, reason: str) -> DownloadError:
-    return DownloadError(
-        f"cannot download {FILE} from {url}: {reason}; try again later, or fetch it by hand and "
-        f"give it with --source PATH"
     )

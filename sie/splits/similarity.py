@@ -133,6 +133,21 @@ def similar(
 ) -> np.ndarray:
     """Say which compositions have a known one in which every element's fraction is nearly the same.
 
+    See `similar_known`, which also tells the known one.
+
+    Returns
+    -------
+    numpy.ndarray
+        Bool, shape (n,).
+    """
+    return similar_known(asked, known, tolerance, relative) >= 0
+
+
+def similar_known(
+    asked: np.ndarray, known: np.ndarray, tolerance: float = TOLERANCE, relative: bool = False
+) -> np.ndarray:
+    """Find for each composition a known one in which every element's fraction is nearly the same.
+
     The rule of McHaffie et al. 2025, 10.1039/d5dd00052a, is that every element's normalised
     fraction is within 5 % of some training composition's; it does not say 5 % of what. Fractions
     are shares of all atoms, so here it is 5 % of all atoms, an absolute difference of 0.05: a
@@ -151,7 +166,8 @@ def similar(
     Returns
     -------
     numpy.ndarray
-        Bool, shape (n,).
+        Int64, shape (n,): row of the similar known composition whose largest difference in an
+        element is the smallest, the first of several; -1 where none is similar.
 
     Raises
     ------
@@ -160,9 +176,41 @@ def similar(
     """
     if not tolerance >= 0:
         raise InputError(f"tolerance of composition similarity must be >= 0, but is {tolerance}")
-    allowed = (tolerance * known if relative else tolerance) + ROUNDING
-    # row by row: all differences at once would take n x m x 103 numbers
-    return np.array([(np.abs(known - row) <= allowed).all(axis=1).any() for row in asked], bool)
+    if asked.shape[1] != known.shape[1]:
+        raise ValueError("columns of asked and known compositions differ")
+    allowed = np.broadcast_to(
+        (tolerance * known if relative else tolerance) + ROUNDING, known.shape
+    )
+    found = np.full(len(asked), -1, dtype=np.int64)
+    step = _PAIRS // max(len(known), 1) + 1
+    for start in range(0, len(asked), step):
+        row, column, difference = _similar_pairs(asked[start : start + step], known, allowed)
+        order = np.lexsort((column, difference, row))
+        first, at = np.unique(row[order], return_index=True)
+        found[start + first] = column[order][at]
+    return found
+
+
+_PAIRS = 500_000
+"""Pairs of compositions in memory at once, some 20 MB."""
+
+
+def _similar_pairs(
+    asked: np.ndarray, known: np.ndarray, allowed: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return rows of both sides of all similar pairs, and their largest differences.
+
+    Element by element, the most telling ones first: few pairs are left after the first of them.
+    """
+    row, column = (x.ravel() for x in np.indices((len(asked), len(known))))
+    largest = np.zeros(len(row))
+    spread = known.std(axis=0) if len(known) else np.zeros(known.shape[1])
+    for element in np.argsort(-spread, kind="stable"):
+        difference = np.abs(known[column, element] - asked[row, element])
+        kept = difference <= allowed[column, element]
+        row, column = row[kept], column[kept]
+        largest = np.maximum(largest[kept], difference[kept])
+    return row, column, largest
 
 
 def statistics_table(statistics: Iterable[SplitStatistics]) -> pd.DataFrame:

@@ -63,17 +63,28 @@ def orbits(structure: Structure, symprec: float = SYMPREC_A) -> Orbits:
     symprec : float
         Distance tolerance in Å.
     """
+    dataset = _symmetry(structure, symprec)
+    if dataset is None:
+        logger.info("%s: spglib found no symmetry; every site is its own orbit", structure.formula)
+        return Orbits.from_labels(np.arange(len(structure)))
+    # not equivalent_atoms: those lose the rotations that an anisotropic supercell does not share
+    return Orbits.from_labels(dataset.crystallographic_orbits)
+
+
+def wyckoff_letters(structure: Structure, symprec: float = SYMPREC_A) -> tuple[str, ...]:
+    """Return the Wyckoff letter of every site; empty strings where spglib finds no symmetry."""
+    dataset = _symmetry(structure, symprec)
+    return ("",) * len(structure) if dataset is None else tuple(dataset.wyckoffs)
+
+
+def _symmetry(structure: Structure, symprec: float) -> Any:
+    """Return spglib's dataset, or None."""
     import spglib
 
     kinds: dict[Any, int] = {}
     types = [kinds.setdefault(_content(site), len(kinds) + 1) for site in structure]
     cell = (structure.lattice.matrix, structure.frac_coords, types)
-    dataset = spglib.get_symmetry_dataset(cell, symprec=symprec)
-    if dataset is None:
-        logger.info("%s: spglib found no symmetry; every site is its own orbit", structure.formula)
-        return Orbits.from_labels(np.arange(len(types)))
-    # not equivalent_atoms: those lose the rotations that an anisotropic supercell does not share
-    return Orbits.from_labels(dataset.crystallographic_orbits)
+    return spglib.get_symmetry_dataset(cell, symprec=symprec)
 
 
 def _content(site: Any) -> tuple[tuple[str, float], ...]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymatgen.core import Lattice, Structure
 
-from sie.structures.orbits import Orbits, orbits
+from sie.structures.orbits import Orbits, orbits, wyckoff_letters
 
 SETTINGS = settings(deadline=None, max_examples=25)
 
@@ -74,3 +76,11 @@ def test_orbits_are_numbered_by_their_first_site():
     assert found.representatives.tolist() == [0, 2, 3]
     assert found.multiplicity.tolist() == [2, 2, 1]
     assert found.site_to_orbit.tolist() == [0, 0, 1, 2, 1]
+
+
+def test_wyckoff_letters_are_those_of_the_tables(argyrodite):
+    # International Tables, F-43m: 4a at 0, 4b at 1/2, 4c at 1/4, 16e on x,x,x, 48h on x,x,z
+    found = Counter(wyckoff_letters(argyrodite))
+    assert found == {"a": 4, "b": 4, "c": 4, "e": 16, "h": 48}
+    twins = Structure(Lattice.cubic(4.0), ["Li", "Li", "Cl"], [[0, 0, 0], [1e-4, 0, 0], [0.5] * 3])
+    assert wyckoff_letters(twins) == ("", "", "")

@@ -1,0 +1,64 @@
+"""Fetching published files once, checked by their SHA-256.
+
+Only the transfer lives here; addresses and checksums stand where the files are used.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from sie.errors import DownloadError
+
+TIMEOUT_S = 30
+
+
+def fetch(url: str, sha256: str, path: Path, way_out: str) -> Path:
+    """Fetch a file, unless the right one is there already.
+
+    Parameters
+    ----------
+    url : str
+        Of the file.
+    sha256 : str
+        Of its content; another content is never kept.
+    path : Path
+        Where it is kept.
+    way_out : str
+        What the error tells the user to do, besides trying again later.
+
+    Returns
+    -------
+    Path
+        `path`.
+
+    Raises
+    ------
+    DownloadError
+        When it cannot be fetched, or is not the published one.
+    """
+    import pooch
+    import requests
+
+    pooch.get_logger().setLevel(logging.WARNING)
+    downloader = pooch.HTTPDownloader(timeout=TIMEOUT_S)
+    try:
+        pooch.retrieve(url, sha256, fname=path.name, path=path.parent, downloader=downloader)
+    except requests.HTTPError as error:
+        raise _error(url, str(error).split(" for url")[0], way_out) from error
+    except requests.RequestException as error:
+        raise _error(url, f"no answer ({type(error).__name__})", way_out) from error
+    except ValueError as error:  # pooch's way of saying that the SHA-256 differs
+        reason = "what came is not the published file (SHA-256 differs)"
+        raise _error(url, reason, way_out) from error
+    except OSError as error:
+        reason = f"cannot write to {path.parent} ({error.strerror})"
+        raise _error(url, reason, way_out) from error
+    return path
+
+
+def _error(url: str, reason: str, way_out: str) -> DownloadError:
+    name = url.rsplit("/", 1)[-1]
+    return DownloadError(
+        f"cannot download {name} from {url}: {reason}; try again later, or {way_out}"
+    )

@@ -10,10 +10,10 @@ STAMP   := $(VENV)/.installed
 PYTHON  ?= $(shell for p in python3.11 python3 python; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: help install search study test lint unit lock clean
+.PHONY: help install search study test lint unit predict-check lock clean
 
 help:            ## what can be made
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 15
 
 install: $(STAMP) ## make .venv with the locked versions
 
@@ -42,10 +42,16 @@ lint: install    ## ruff and mypy
 unit: install    ## the tests alone
 	$(BIN)/pytest
 
-lock:            ## write requirements/lock.txt anew (needs uv)
-	uv pip compile setup.cfg --extra dev -c requirements/constraints.txt \
+predict-check: install ## load and score in a fresh environment with the predict extra alone
+	SIE_FRESH_ENVIRONMENT=1 $(BIN)/pytest -s tests/end_to_end/test_fresh_environment.py
+
+lock:            ## write requirements/lock.txt and predict.txt anew (needs uv)
+	uv pip compile setup.cfg --extra search --extra dev -c requirements/constraints.txt \
 	  --override requirements/overrides.txt --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url -o requirements/lock.txt
+	uv pip compile setup.cfg --extra predict -c requirements/lock.txt \
+	  --universal --python-version 3.11 --no-emit-index-url --no-annotate \
+	  --custom-compile-command 'make lock' -o requirements/predict.txt
 
 clean:           ## remove the environment, not the results
 	rm -rf $(VENV) sie.egg-info

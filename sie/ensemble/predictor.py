@@ -1,0 +1,264 @@
+"""`SuperionicEnsemble`: what others load to score crystals. NumPy, pymatgen and spglib are enough.
+
+Scoring only; files live in `sie.ensemble.storage`, the MLflow registry in `sie.ensemble.registry`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sie.ensemble.reading import Crystals, OnError, read_structures
+from sie.ensemble.record import KnownCompounds, Member, Recipe, TrainedEnsemble
+from sie.ensemble.storage import group_by_shape, load_ensemble, load_megnet
+from sie.errors import InputError
+from sie.features.extract import compute_features
+from sie.features.record import OrbitFeatures
+from sie.features.weights import MegnetWeights, bundled_weights
+from sie.models.config import TrialConfig
+from sie.models.forward import attention, log_odds, stack
+from sie.structures.oxidation import prepare
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+THRESHOLD = 0.5
+"""P_SI from which a crystal counts as superionic."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What the members say about n structures.
+
+    Attributes
+    ----------
+    ids : tuple of str
+        Shape (n,).
+    p_si, sd : numpy.ndarray
+        Float64, shape (n,): mean and standard deviation (of the population) over the members.
+    members : numpy.ndarray
+        Float64, shape (n, n_members): probability of class 1 of each member.
+    refused : Mapping[str, str]
+        Structures that could not be scored, whose numbers are NaN, with the reason.
+    """
+
+    ids: tuple[str, ...]
+    p_si: np.ndarray
+    sd: np.ndarray
+    members: np.ndarray
+    refused: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        ids: tuple[str, ...],
+        members: np.ndarray,
+        refused: Mapping[str, str] | None = None,
+    ) -> Scores:
+        """Return the scores of n structures from those of the members, shape (n, n_members)."""
+        return cls(ids, members.mean(axis=1), members.std(axis=1), members, refused or {})
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Members of one shape side by side: their places in the ensemble and stacked weights."""
+
+    places: list[int]
+    config: TrialConfig
+    weights: Mapping[str, np.ndarray]
+
+
+class SuperionicEnsemble:
+    """Probability that a Li-containing crystal is superionic, with its spread over the members.
+
+    Structures are pymatgen Structures, paths of CIFs or texts of CIFs, ordered or disordered:
+    one, a sequence, or a mapping from id.
+
+    Parameters
+    ----------
+    ensemble : TrainedEnsemble
+        Its weights are stacked by shape; nothing is kept of it beyond that and the records.
+    megnet : MegnetWeights, optional
+        Network that makes the features; by default the one that maml ships.
+
+    Attributes
+    ----------
+    classes_ : numpy.ndarray
+        [0, 1], the columns of `predict_proba`; 1 is sigma >= 1e-4 S/cm at room temperature.
+    recipe, members, known, about
+        Of the ensemble.
+    """
+
+    def __init__(self, ensemble: TrainedEnsemble, megnet: MegnetWeights | None = None) -> None:
+        if not ensemble.members:
+            raise InputError("the ensemble has no members; build it again")
+        self.classes_ = np.array([0, 1])
+        self.recipe: Recipe = ensemble.recipe
+        self.members: tuple[Member, ...] = ensemble.members
+        self.known: KnownCompounds = ensemble.known
+        self.about: Mapping[str, Any] = ensemble.about
+        self.megnet = bundled_weights() if megnet is None else megnet
+        self._groups = [
+            _Group(places, ensemble.members[places[0]].config, _stacked(ensemble, places))
+            for places in group_by_shape(ensemble.members, ensemble.weights).values()
+        ]
+
+    @classmethod
+    def load(cls, source: str | Path, tracking_uri: str | None = None) -> SuperionicEnsemble:
+        """Read an ensemble.
+
+        Parameters
+        ----------
+        source : str or Path
+            Its folder, "models:/NAME/VERSION" (or /latest, or NAME@ALIAS) in the MLflow registry,
+            or "runs:/ID/ensemble".
+        tracking_uri : str, optional
+            Store of the registry; by default MLFLOW_TRACKING_URI, else mlruns/mlflow.db.
+
+        Raises
+        ------
+        InputError
+            When there is no such ensemble or its files are damaged.
+        TrackingError
+            When the store cannot be reached.
+        """
+        if not str(source).startswith(("models:/", "runs:/")):
+            return cls._from_folder(Path(source))
+        from sie.ensemble.registry import fetched
+
+        with fetched(str(source), tracking_uri) as folder:
+            return cls._from_folder(folder)
+
+    @classmethod
+    def _from_folder(cls, folder: Path) -> SuperionicEnsemble:
+        return cls(load_ensemble(folder), load_megnet(folder))
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    def predict_proba(self, structures: Crystals, errors: OnError = "raise") -> np.ndarray:
+        """Return the probabilities of class 0 and class 1 (P_SI), float64, shape (n, 2)."""
+        p_si = self.score(structures, errors).p_si
+        return np.stack([1 - p_si, p_si], axis=1)
+
+    def predict(self, structures: Crystals, threshold: float = THRESHOLD) -> np.ndarray:
+        """Return the classes, int64, shape (n,): 1 where P_SI reaches the threshold."""
+        return (self.score(structures).p_si >= threshold).astype(np.int64)
+
+    def member_scores(self, structures: Crystals, errors: OnError = "raise") -> np.ndarray:
+        """Return the probability of class 1 of every member, float64, shape (n, n_members)."""
+        return self.score(structures, errors).members
+
+    def score(self, structures: Crystals, errors: OnError = "raise") -> Scores:
+        """Return P_SI, its standard deviation over the members, and the members' own scores.
+
+        A structure's scores do not depend on what else is given, up to rounding.
+
+        Parameters
+        ----------
+        structures : Crystals
+            See the class.
+        errors : {"raise", "nan"}
+            Whether a structure that cannot be used raises, or gets NaN and a line in `refused`.
+
+        Raises
+        ------
+        InputError
+            Naming the structure, when it cannot be read, has no Li, or cannot be represented.
+        """
+        reading = read_structures(structures, errors)
+        usable, refused = dict(reading.structures), dict(reading.refused)
+        try:
+            features = self.features(usable) if usable else None
+        except Exception:  # one bad structure of many; which one is found below
+            if errors == "raise":
+                raise
+            features = self._features_one_by_one(usable, refused)
+        members = np.full((len(reading.ids), len(self)), np.nan)
+        if features is not None:
+            place = {entry: i for i, entry in enumerate(reading.ids)}
+            members[[place[entry] for entry in features.ids]] = self._probabilities(features)
+        return Scores.of(reading.ids, members, refused)
+
+    def features(self, structures: Mapping[str, Structure]) -> OrbitFeatures:
+        """Return features as the members were trained on, oxidation states found on the way.
+
+        Raises
+        ------
+        InputError
+            Naming the id, when a crystal cannot be represented or holds an unknown element.
+        """
+        decorated, _ = prepare(structures)
+        level = int(self.recipe.level.removeprefix("V"))
+        return compute_features(decorated, self.recipe.representation, level, self.megnet)
+
+    def score_features(self, features: OrbitFeatures) -> Scores:
+        """Return the scores of structures whose features are at hand.
+
+        Raises
+        ------
+        InputError
+            When the rows have another length than those the members were trained on.
+        """
+        return Scores.of(features.ids, self._probabilities(features))
+
+    def attention(self, features: OrbitFeatures) -> np.ndarray:
+        """Return what share of its structure each row has in the last readout round.
+
+        Returns
+        -------
+        numpy.ndarray
+            Float64, shape (n_members, n_rows); the rows of a structure sum to 1.
+        """
+        return self._by_member(attention, features)
+
+    def _features_one_by_one(
+        self, usable: Mapping[str, Structure], refused: dict[str, str]
+    ) -> OrbitFeatures | None:
+        """Return the features of those that have any, and list the others as refused."""
+        good = {}
+        for entry, structure in usable.items():
+            try:
+                self._require_features(entry, structure)
+                good[entry] = structure
+            except InputError as error:
+                refused[entry] = str(error).removeprefix(f"structure {entry}: ")
+        return self.features(good) if good else None
+
+    def _require_features(self, entry: str, structure: Structure) -> None:
+        try:
+            self.features({entry: structure})
+        except InputError:
+            raise
+        except Exception as error:  # what pymatgen and spglib raise is not one kind
+            raise InputError(f"{type(error).__name__}: {' '.join(str(error).split())}") from error
+
+    def _probabilities(self, features: OrbitFeatures) -> np.ndarray:
+        """Return the probability of class 1, float64, shape (n_structures, n_members)."""
+        odds = self._by_member(log_odds, features)
+        return np.ascontiguousarray((0.5 * (1 + np.tanh(0.5 * odds))).T)
+
+    def _by_member(
+        self, function: Callable[..., np.ndarray], features: OrbitFeatures
+    ) -> np.ndarray:
+        """Return what `function` gives for each member, its shapes run one after the other."""
+        known = {group.weights["phi/0/kernel"].shape[1] for group in self._groups}
+        if known != {features.dimension}:
+            raise InputError(
+                f"features have rows of {features.dimension} numbers, the ensemble takes "
+                f"{self.recipe.representation}-{self.recipe.level} ({known.pop()}); compute them "
+                "with the ensemble's features()"
+            )
+        parts = [function(group.weights, group.config, features) for group in self._groups]
+        result = np.empty((len(self), parts[0].shape[1]))
+        for group, part in zip(self._groups, parts, strict=True):
+            result[group.places] = part
+        return result
+
+
+def _stacked(ensemble: TrainedEnsemble, places: Iterable[int]) -> dict[str, np.ndarray]:
+    return stack([ensemble.weights[place] for place in places])

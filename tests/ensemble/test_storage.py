@@ -1,0 +1,145 @@
+import dataclasses
+import json
+import os
+
+import numpy as np
+import pytest
+from ensemble_examples import small_ensemble
+
+from sie.ensemble.storage import (
+    HEAD,
+    KNOWN,
+    MEGNET,
+    MEMBERS,
+    load_ensemble,
+    load_megnet,
+    save_ensemble,
+)
+from sie.errors import InputError, SieError
+from sie.features.weights import bundled_weights
+
+FILES = (MEMBERS, KNOWN, MEGNET)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return save_ensemble(tmp_path / "new" / "ensemble", small_ensemble())
+
+
+def test_what_is_loaded_is_what_was_saved_bit_for_bit(folder):
+    saved, loaded = small_ensemble(), load_ensemble(folder)
+    assert loaded.recipe == saved.recipe and loaded.recipe.hash == saved.recipe.hash
+    assert loaded.members == saved.members
+    assert loaded.left_out == saved.left_out
+    assert loaded.about == {"code_version": "1", "seconds": 2.5}
+    np.testing.assert_array_equal(loaded.train_loss, saved.train_loss)
+    for one, other in zip(loaded.weights, saved.weights, strict=True):
+        assert set(one) == set(other)
+        for name, array in one.items():
+            assert array.dtype == np.float32
+            np.testing.assert_array_equal(array, other[name])
+    for item in dataclasses.fields(saved.known):
+        one, other = getattr(loaded.known, item.name), getattr(saved.known, item.name)
+        np.testing.assert_array_equal(one, other)
+        assert type(one) is type(other)
+    assert loaded.known.labels.dtype == np.int8
+
+
+def test_the_network_of_the_features_comes_along(folder):
+    loaded, bundled = load_megnet(folder), bundled_weights()
+    for name in ("sha256", "n_centres", "width_angstrom", "cutoff_angstrom"):
+        assert getattr(loaded, name) == getattr(bundled, name)
+    assert loaded.last_centre_angstrom == bundled.last_centre_angstrom
+    np.testing.assert_array_equal(loaded.embedding, bundled.embedding)
+    assert len(loaded.blocks) == len(bundled.blocks) == 3
+    for one, other in zip(loaded.blocks, bundled.blocks, strict=True):
+        for mine, theirs in ((one.feed_forward, other.feed_forward), (one.update, other.update)):
+            assert set(mine) == set(theirs)
+            for part, layers in theirs.items():
+                assert len(mine[part]) == len(layers)
+                for found, expected in zip(mine[part], layers, strict=True):
+                    np.testing.assert_array_equal(found[0], expected[0])
+                    np.testing.assert_array_equal(found[1], expected[1])
+
+
+def test_members_of_one_shape_share_an_array(folder):
+    loaded = load_ensemble(folder)
+    first, second, other = (loaded.weights[i]["score/kernel"] for i in (0, 1, 2))
+    assert first.base is second.base
+    assert first.base is not other.base
+
+
+def test_saving_again_replaces_and_gives_the_same_bytes(folder, tmp_path):
+    before = {name: (folder / name).read_bytes() for name in (*FILES, HEAD)}
+    save_ensemble(folder, small_ensemble())
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_nothing_is_pickled(folder):
+    for name in FILES:
+        with np.load(folder / name, allow_pickle=False) as archive:
+            assert all(archive[key].dtype.kind in "fi" for key in archive.files)
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("harm", ["flip", "cut", "remove", "swap"])
+def test_damaged_arrays_are_refused_by_name(folder, name, harm):
+    path = folder / name
+    content = bytearray(path.read_bytes())
+    if harm == "flip":
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+    elif harm == "cut":
+        path.write_bytes(content[: len(content) // 2])
+    elif harm == "remove":
+        path.unlink()
+    else:
+        path.write_bytes((folder / FILES[FILES.index(name) - 1]).read_bytes())
+    read = load_megnet if name == MEGNET else load_ensemble
+    with pytest.raises(InputError, match=f"{name} is damaged") as error:
+        read(folder)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "{}", "12", '{"format": 1}', '{"format":1,"sha256":3}']
+)
+def test_a_damaged_head_is_refused(folder, text):
+    (folder / HEAD).write_text(text)
+    with pytest.raises(InputError, match="is damaged"):
+        load_ensemble(folder)
+
+
+@pytest.mark.parametrize(
+    "change", [("groups", [[0]]), ("members", [{}]), ("recipe", {}), ("known", 3)]
+)
+def test_a_head_that_does_not_fit_is_refused(folder, change):
+    head = json.loads((folder / HEAD).read_text())
+    head[change[0]] = change[1]
+    (folder / HEAD).write_text(json.dumps(head))
+    with pytest.raises(InputError, match="is damaged"):
+        load_ensemble(folder)
+
+
+def test_a_later_format_and_a_missing_folder_are_refused(folder, tmp_path):
+    head = json.loads((folder / HEAD).read_text())
+    (folder / HEAD).write_text(json.dumps({**head, "format": 2}))
+    with pytest.raises(InputError, match="format 2, this version of sie reads 1; upgrade"):
+        load_ensemble(folder)
+    with pytest.raises(InputError, match="no ensemble in"):
+        load_ensemble(tmp_path / "nothing")
+    with pytest.raises(InputError, match="no ensemble in"):
+        load_megnet(folder / MEMBERS)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(SieError, match="cannot write"):
+        save_ensemble(tmp_path / "ensemble", small_ensemble())
+
+
+def test_a_file_in_the_way_is_one_line(tmp_path):
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(SieError, match="cannot write"):
+        save_ensemble(tmp_path / "taken", small_ensemble())

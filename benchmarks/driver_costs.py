@@ -161,7 +161,7 @@ def slope(times: Sequence[tuple[float, float]]) -> tuple[float, float]:
 
 def ray_costs(many: int) -> dict[str, float]:
     """Measure reports and turnovers with 2 and with `many` workers, and how fast actors start."""
-    from sie.search.tuning import start_ray, stop_ray
+    from sie.search.session import start_ray, stop_ray
 
     start_ray(None)
     try:
@@ -188,7 +188,7 @@ def ray_costs(many: int) -> dict[str, float]:
 
 def ramp(workers: int, trials: int, seconds: float) -> dict[str, float]:
     """Measure how many of `workers` short trials ever get, as Ray chooses and all at once."""
-    from sie.search.tuning import start_ray, stop_ray
+    from sie.search.session import start_ray, stop_ray
 
     start_ray(None)
     try:

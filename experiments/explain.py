@@ -9,9 +9,19 @@ Try these:
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
-from sie.cli.explain import main, parser
+from sie.cli.explain import explain_parser, main
 from sie.cli.main import run
 
+if TYPE_CHECKING:
+    import argparse
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line."""
+    return explain_parser(__doc__ or "")
+
+
 if __name__ == "__main__":
-    sys.exit(run(parser(__doc__ or ""), main))
+    sys.exit(run(parser(), main))

@@ -33,6 +33,11 @@ def _whole(text: str, least: int) -> int:
     return int(text)
 
 
+def numbers(text: str) -> tuple[int, ...]:
+    """Parse whole numbers with commas between them."""
+    return tuple(not_negative(part.strip()) for part in text.split(","))
+
+
 def level(text: str) -> int:
     """Parse a MEGNet level: V0 to V3, or the bare number."""
     bare = text.upper().removeprefix("V")
@@ -115,9 +120,21 @@ def add_clusters_option(group: argparse._ArgumentGroup) -> None:
     )
 
 
+def add_test_set_option(group: argparse._ArgumentGroup) -> None:
+    """Add which entries are kept away as the test set."""
+    group.add_argument(
+        "--test-set",
+        choices=("random", "official"),
+        default="random",
+        help="kept away from search and training: 10 %% at random, or what the dataset itself "
+        "states, as OBELiX does (default: %(default)s)",
+    )
+
+
 def add_data_options(parser: argparse.ArgumentParser) -> None:
     """Add what decides which crystals are learnt from and how the network sees them."""
     group = add_source_options(parser)
+    add_test_set_option(group)
     add_clusters_option(group)
     group.add_argument(
         "--representation",

@@ -1,6 +1,6 @@
 """The explain command: P_SI of one crystal, where the networks look, what is measured nearby.
 
-Prints what `sie.ensemble.explanation` finds.
+Prints what `sie.screening.explanation` finds.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-def parser(documentation: str) -> argparse.ArgumentParser:
+def explain_parser(documentation: str) -> argparse.ArgumentParser:
     """Return the command line, from the script's docstring."""
     parser = new_parser(documentation)
     parser.add_argument("cif", help="the crystal; ordered or disordered, with Li")
@@ -50,14 +50,14 @@ def main(options: argparse.Namespace, console: Console) -> int:
     """Explain one crystal and print the tables."""
     from pathlib import Path
 
-    from sie.ensemble.explanation import (
+    from sie.ensemble.predictor import SuperionicEnsemble
+    from sie.screening.explanation import (
         NEIGHBOUR_COLUMNS,
         ORBIT_COLUMNS,
         explain,
         neighbour_rows,
         orbit_rows,
     )
-    from sie.ensemble.predictor import SuperionicEnsemble
 
     with console.status("reading the ensemble"):
         ensemble = SuperionicEnsemble.load(options.ensemble, options.tracking_uri)

@@ -47,6 +47,7 @@ class LocoOptions:
     data_dir: Path | None = None
     table: Path | None = None
     cifs: Path | None = None
+    test_set: str = "random"
     clusters: Path | None = None
     representation: str = "CAMNS"
     level: int = 1
@@ -120,6 +121,7 @@ def prepare(options: LocoOptions, console: Console) -> Prepared:
                 options.level,
                 options.clusters,
                 stage=status.update,
+                test_set=options.test_set,
             )
         )
     held = prepared.held
@@ -184,7 +186,7 @@ def search_clusters(options: LocoOptions, console: Console) -> bool:
     with console.status("opening the MLflow store (the first time takes about ten seconds)"):
         store = open_store(options.tracking_uri, options.record_folder)
         recorder = Recorder(store, prepared.problem.experiment)
-    from sie.search.tuning import start_ray, stop_ray
+    from sie.search.session import start_ray, stop_ray
 
     began = time.perf_counter()
     with console.status("starting Ray"):

@@ -98,7 +98,7 @@ def print_outcome(plan: SearchPlan, outcome: SearchOutcome, floor: float, consol
             f"a constant prediction scores {floor:.3f}; the winner's score is optimistic, because "
             "the cluster itself chose configuration and epoch",
         ]
-        if weak := _weakness(winner, floor):
+        if weak := weakness(winner, floor):
             lines.append(f"beware: {weak}; search longer, or other ranges, before relying on it")
         print_lines(console, lines)
     elif not outcome.interrupted:
@@ -106,7 +106,7 @@ def print_outcome(plan: SearchPlan, outcome: SearchOutcome, floor: float, consol
     print_lines(console, [time_line(outcome.time)])
 
 
-def _weakness(winner: RepeatedConfig, floor: float) -> str:
+def weakness(winner: RepeatedConfig, floor: float) -> str:
     """Return why a winner may be no better than chance, or nothing."""
     weak = []
     if winner.mean - floor < (winner.sd if math.isfinite(winner.sd) else 0.0):

@@ -89,7 +89,7 @@ def run_steps(options: StudyOptions, steps: Sequence[str], console: Console) -> 
         status.update("opening the MLflow store (the first time takes about ten seconds)")
         store = open_store(options.tracking_uri, options.record_folder)
     print_lines(console, [*prepared.report.lines(), f"results go to {folder}"])
-    from sie.search.tuning import start_ray, stop_ray
+    from sie.search.session import start_ray, stop_ray
 
     workers = 1
     if set(steps) != {"splits"}:

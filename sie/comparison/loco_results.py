@@ -12,11 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from sie.comparison.record import SCORES
-from sie.models.config import TrialConfig
-from sie.search.parent import PARENT_PHASE
-from sie.search.record import Phase
-from sie.search.selection import PENALTY, RepeatedConfig, SelectionRule, judge_repeats
-from sie.tracking.queries import StoredRun, children, read_result, read_text, search
+from sie.search.selection import PENALTY, RepeatedConfig
+from sie.search.verdicts import average_best_epoch, cluster_searches, judged_repeats
+from sie.tracking.queries import StoredRun, read_text
 from sie.tracking.store import Store
 from sie.training.record import TrialResult, TrialStatus
 
@@ -112,13 +110,8 @@ def read_loco(
         Hash of the sources; searches of others are not taken either.
     """
     experiment = store.experiment(f"loco/{dataset}/{name}")
-    found = search(
-        store,
-        [experiment],
-        f"tags.phase = '{PARENT_PHASE}' and tags.code_hash = '{code}'",
-    )
     newest: dict[int, StoredRun] = {}
-    for run in found:
+    for run in cluster_searches(store, experiment, code_hash=code):
         if run.status == "FINISHED" and run.tags["plan_hash"] in plans:
             newest.setdefault(int(run.tags["cluster"]), run)
     winners = [
@@ -128,26 +121,21 @@ def read_loco(
     ]
     if not winners:
         return None
-    best = float(np.mean([winner.verdict.window.centre for winner in winners]))
+    best = average_best_epoch([winner.verdict for winner in winners])
     return LocoResult(name, tuple(winners), best)
 
 
 def _winner(store: Store, experiment: str, cluster: int, run: StoredRun) -> ClusterWinner | None:
-    rule = SelectionRule(int(run.params["rule.window"]), int(run.params["rule.min_epoch"]))
     if "best_val_auc_pr" not in run.metrics:
         return None  # the search ended without a winner
-    winner = json.loads(read_text(store, run.run_id, "winner.json"))
-    repeats = tuple(
-        read_result(store, child)
-        for child in children(store, experiment, run.run_id)
-        if child.tags.get("phase") == Phase.REPEAT
-        and child.tags.get("config_hash") == winner["config_hash"]
-        and child.ended is not None
-    )
-    verdict = judge_repeats(TrialConfig.from_mapping(winner["config"]), repeats, rule)
-    if verdict is None:
+    config_hash = json.loads(read_text(store, run.run_id, "winner.json"))["config_hash"]
+    judged = judged_repeats(store, experiment, run, config_hash)
+    if not judged:
         return None
-    return ClusterWinner(cluster, run.run_id, run.tags["split_hash"], verdict, repeats)
+    (winner,) = judged
+    return ClusterWinner(
+        cluster, run.run_id, run.tags["split_hash"], winner.verdict, winner.repeats
+    )
 
 
 def _around(curve: np.ndarray, centre: float, window: int) -> float:

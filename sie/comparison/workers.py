@@ -5,25 +5,17 @@ Only where and in which order they run; what an evaluation is lives in `systems`
 
 from __future__ import annotations
 
-import logging
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import ray
-from ray.exceptions import RayError, RayTaskError
 
 from sie.comparison.record import Evaluation, Kind
 from sie.comparison.systems import System
+from sie.search.actors import run_on_actors
 from sie.splits.record import Split
-from sie.training.ending import one_line
 from sie.training.record import TrialStatus
-
-log = logging.getLogger(__name__)
-
-MAX_LOST_WORKERS = 2
-"""How often an evaluation is started again because its worker or node was lost."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +34,11 @@ class Job:
     split: Split
     repeat: int
     seed: int
+
+    @property
+    def name(self) -> str:
+        """The split's, for messages."""
+        return self.split.name
 
 
 class Evaluator:
@@ -78,40 +75,18 @@ def run_jobs(jobs: Sequence[Job], workers: int, on_done: Callable[[Job, Evaluati
     """
     if not jobs:
         return
-    waiting = deque((job, 0) for job in jobs)
     systems = {id(job.system): job.system for job in jobs}
     shared = {key: ray.put(system) for key, system in systems.items()}
+
+    def start(actor: Any, job: Job) -> Any:
+        return actor.evaluate.remote(shared[id(job.system)], job.split, job.seed)
+
+    def on_end(job: Job, evaluation: Evaluation | None, reason: str) -> None:
+        ended = _failed(job, reason) if evaluation is None else evaluation
+        on_done(job, replace(ended, seed=job.repeat))
+
     # num_cpus=1 also while idle, or Ray would place all actors on one node
-    make = ray.remote(num_cpus=1)(Evaluator).remote
-    idle = [make() for _ in range(min(workers, len(jobs)))]
-    running: dict[Any, tuple[Any, Job, int]] = {}
-    try:
-        while waiting or running:
-            while waiting and idle:
-                (job, lost), actor = waiting.popleft(), idle.pop()
-                reference = actor.evaluate.remote(shared[id(job.system)], job.split, job.seed)
-                running[reference] = actor, job, lost
-            (reference,), _ = ray.wait(list(running), num_returns=1)
-            actor, job, lost = running.pop(reference)
-            try:
-                evaluation = ray.get(reference)
-            except RayTaskError as error:
-                idle.append(actor)
-                evaluation = _failed(job, one_line(error.cause))
-            except RayError as error:  # the worker died, or Ray killed it for its memory
-                ray.kill(actor)
-                idle.append(make())
-                if lost < MAX_LOST_WORKERS:
-                    log.warning("a worker was lost; %s starts again", job.split.name)
-                    waiting.appendleft((job, lost + 1))
-                    continue
-                evaluation = _failed(job, f"worker lost {lost + 1} times: {one_line(error)}")
-            else:
-                idle.append(actor)
-            on_done(job, replace(evaluation, seed=job.repeat))
-    finally:
-        for actor in (*idle, *(actor for actor, _, _ in running.values())):
-            ray.kill(actor)
+    run_on_actors(jobs, workers, ray.remote(num_cpus=1)(Evaluator).remote, start, on_end)
 
 
 def _failed(job: Job, reason: str) -> Evaluation:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from sie.datasets.record import Database, LeftOut
+from sie.datasets.record import SPLIT_COLUMN, TEST, TRAIN, Database, LeftOut
 
 REASON = "duplicate of "
 """Every entry that goes is left out with this and the id of the one that stays."""
@@ -68,6 +68,9 @@ def median_of_groups(
     equal values rank by id. Entries with a class only do not count beside conductivities; where a
     whole group has none, the median class stays.
 
+    Where the source has a test set of its own and a group lies on both sides of it, the entry that
+    stays is one to train on: a test entry is lost, but no crystal of the training set is tested.
+
     Parameters
     ----------
     database : Database
@@ -97,7 +100,8 @@ def median_of_groups(
     ]
     stays = database.subset(entry for entry in database.ids if entry not in kept_for)
     left_out = (*database.left_out, *removed)
-    return Database(stays.name, stays.table, stays.structures, left_out), found
+    table = _with_parts_of_groups(stays.table, database, found)
+    return Database(stays.name, table, stays.structures, left_out), found
 
 
 def duplicates_table(duplicates: Sequence[DuplicateGroup]) -> pd.DataFrame:
@@ -111,6 +115,23 @@ def duplicates_table(duplicates: Sequence[DuplicateGroup]) -> pd.DataFrame:
     ]
     columns = ["group", "id", "stays", "sigma_S_per_cm", "censored", "label"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def _with_parts_of_groups(
+    table: pd.DataFrame, database: Database, found: Sequence[DuplicateGroup]
+) -> pd.DataFrame:
+    """Return the table with kept test entries moved to training where a twin of theirs trains."""
+    if SPLIT_COLUMN not in table.columns:
+        return table
+    parts = database.table[SPLIT_COLUMN]
+    moved = [
+        group.kept
+        for group in found
+        if parts[group.kept] == TEST and any(parts[entry] != TEST for entry in group.ids)
+    ]
+    return table.assign(
+        **{SPLIT_COLUMN: table[SPLIT_COLUMN].where(~table.index.isin(moved), TRAIN)}
+    )
 
 
 def _group(database: Database, ids: list[str]) -> DuplicateGroup:

@@ -34,6 +34,11 @@ COLUMNS = (
     "doi",
 )
 
+SPLIT_COLUMN = "split"
+"""Further column of a source with a test set of its own: `TRAIN` or `TEST` for every entry."""
+
+TRAIN, TEST = "train", "test"
+
 
 @dataclass(frozen=True)
 class LeftOut:

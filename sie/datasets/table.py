@@ -18,7 +18,7 @@ from pathlib import Path
 from sie.datasets.arrhenius import ROOM_K
 from sie.datasets.assemble import Measurement, assemble
 from sie.datasets.cif_folder import CifFolder
-from sie.datasets.record import Database, LeftOut
+from sie.datasets.record import SPLIT_COLUMN, Database, LeftOut
 from sie.datasets.temperatures import Reading, at_room_temperature
 from sie.datasets.values import (
     Conductivity,
@@ -53,11 +53,15 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     "temperature_C": ("temperature_c", "t_c", "temp_c"),
     "doi": ("doi",),
     "family": ("family",),
+    SPLIT_COLUMN: (SPLIT_COLUMN,),
 }
 """Columns of a table and the headings they go by, once in lower case with underscores."""
 
 _LABELS = ("sigma", "log10_sigma", "class")
-_KNOWN = "id (or icsd), sigma (S/cm), log10_sigma, class, temperature_K, temperature_C, doi, family"
+_KNOWN = (
+    "id (or icsd), sigma (S/cm), log10_sigma, class, temperature_K, temperature_C, doi, family, "
+    "split"
+)
 
 
 def load(table: Path, cif_dir: Path | None = None, name: str | None = None) -> Database:
@@ -178,6 +182,8 @@ def _measurement(cells: Sequence[str], columns: Mapping[str, int], where: str) -
     value = _conductivity(cells, columns)
     label = _label(value, _cell(cells, columns, "class"))
     extra = {"family": _cell(cells, columns, "family")} if "family" in columns else {}
+    if SPLIT_COLUMN in columns:
+        extra[SPLIT_COLUMN] = _cell(cells, columns, SPLIT_COLUMN).lower()
     return Measurement(
         entry,
         label,

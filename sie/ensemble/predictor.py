@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from sie.errors import InputError
 from sie.features.extract import compute_features
 from sie.features.record import OrbitFeatures
 from sie.features.weights import MegnetWeights, bundled_weights
+from sie.hashing import content_hash
 from sie.models.config import TrialConfig
 from sie.models.forward import attention, log_odds, stack
 from sie.structures.oxidation import prepare
@@ -139,6 +141,11 @@ class SuperionicEnsemble:
 
     def __len__(self) -> int:
         return len(self.members)
+
+    @cached_property
+    def weights_hash(self) -> str:
+        """Content hash of the members' weights: equal for equal scores."""
+        return content_hash("weights-1", [(g.places, dict(g.weights)) for g in self._groups])
 
     def predict_proba(self, structures: Crystals, errors: OnError = "raise") -> np.ndarray:
         """Return the probabilities of class 0 and class 1 (P_SI), float64, shape (n, 2)."""

@@ -5,8 +5,8 @@ Controls see labels only; what learns from crystals lives beside this module.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -27,11 +27,14 @@ class ControlScores:
         Mean and sample standard deviation of each score; NaN where the labels leave it undefined.
     n_permutations : int
         Repeats.
+    drawn : Mapping[str, numpy.ndarray]
+        Each score on each repeat, shape (n_permutations,).
     """
 
     mean: Mapping[str, float]
     sd: Mapping[str, float]
     n_permutations: int
+    drawn: Mapping[str, np.ndarray] = field(default_factory=dict, compare=False, repr=False)
 
 
 def mean_control(train_labels: np.ndarray, validation_labels: np.ndarray) -> dict[str, float]:
@@ -63,7 +66,10 @@ def mean_control(train_labels: np.ndarray, validation_labels: np.ndarray) -> dic
 
 
 def shuffled_control(
-    validation_labels: np.ndarray, n_permutations: int = N_PERMUTATIONS, seed: int = 0
+    validation_labels: np.ndarray,
+    n_permutations: int = N_PERMUTATIONS,
+    seed: int = 0,
+    score: Callable[[np.ndarray, np.ndarray], Mapping[str, float]] = binary_metrics,
 ) -> ControlScores:
     """Score the validation labels in random order as predictions of themselves.
 
@@ -75,6 +81,8 @@ def shuffled_control(
         Random orders, at least 2.
     seed : int
         Seed of the orders.
+    score : callable
+        From labels and predictions to scores by name.
 
     Raises
     ------
@@ -87,10 +95,11 @@ def shuffled_control(
     if n_permutations < 2:
         raise InputError(f"shuffled control: needs at least 2 permutations, got {n_permutations}")
     rng = np.random.default_rng(seed)
-    drawn = [binary_metrics(labels, rng.permutation(labels)) for _ in range(n_permutations)]
+    drawn = [score(labels, rng.permutation(labels)) for _ in range(n_permutations)]
     scores = {name: np.array([item[name] for item in drawn]) for name in drawn[0]}
     return ControlScores(
         {name: float(values.mean()) for name, values in scores.items()},
         {name: float(values.std(ddof=1)) for name, values in scores.items()},
         n_permutations,
+        scores,
     )

@@ -192,7 +192,9 @@ class _Member:
         for again in range(self._config.readout_steps - 1):
             if again:
                 gates = query @ self._hidden
-            query = _lstm(self._of_mean(mean) + gates)
+            opened = self._of_mean(mean)
+            opened += gates
+            query = _lstm(opened)
             asked = query @ self._kernel.T
             share = _softmax(np.einsum("ij,ij->i", rows, asked[chunk.owner]), chunk)
             mean = _attend(share, rows, chunk)
@@ -205,7 +207,8 @@ class _Member:
 
     def _of_mean(self, mean: np.ndarray) -> np.ndarray:
         """Return what attended rows and the bias add to the gates, (n_structures, 3 width)."""
-        gates = mean @ self._read[0] + self._read[1]
+        gates = mean @ self._read[0]
+        gates += self._read[1]
         if len(self._read) == 3:
             gates = gates @ self._read[2]
         gates += self._gate_bias
@@ -225,7 +228,8 @@ def _lstm(gates: np.ndarray) -> np.ndarray:
     opened = gates[:, : 2 * width]
     opened *= 0.2
     opened += 0.5
-    np.clip(opened, 0, 1, out=opened)
+    np.maximum(opened, 0, out=opened)  # half the time of np.clip
+    np.minimum(opened, 1, out=opened)
     into, out, cell = gates[:, :width], gates[:, width : 2 * width], gates[:, 2 * width :]
     np.tanh(cell, out=cell)
     cell *= into

@@ -30,7 +30,7 @@ class SharedKernel:
     Parameters
     ----------
     kernel : tf.Variable
-        Shape (n_inputs, n_outputs).
+        Shape (n_inputs, n_outputs), or (n_members, n_inputs, n_outputs) of side-by-side members.
     """
 
     def __init__(self, kernel: tf.Variable) -> None:
@@ -46,7 +46,7 @@ class SharedKernel:
 
     def gradient(self, of_outputs: Sequence[tf.Tensor]) -> tf.Tensor:
         """Return the kernel's gradient from those of `outputs`, in their order."""
-        return tf.matmul(tf.concat(self.inputs, 0), tf.concat(of_outputs, 0), transpose_a=True)
+        return tf.matmul(tf.concat(self.inputs, -2), tf.concat(of_outputs, -2), transpose_a=True)
 
 
 class WeightedSet2Set(tf.keras.layers.Layer):

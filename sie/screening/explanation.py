@@ -19,6 +19,7 @@ from sie.errors import InputError
 from sie.features.graph import graph_and_orbits
 from sie.features.pooled import pooled
 from sie.features.record import OrbitFeatures
+from sie.screening.distance import TrainingDistance
 from sie.splits.elmd import composition_vectors, elmd_between
 from sie.structures.orbits import Orbits, wyckoff_letters
 from sie.structures.oxidation import assign_oxidation_states
@@ -246,8 +247,6 @@ def _mean_vector(features: OrbitFeatures) -> np.ndarray:
 
 
 def _nearest_vectors(known: KnownCompounds, vector: np.ndarray) -> np.ndarray:
-    from sie.screening.distance import TrainingDistance
-
     return TrainingDistance.fit(known.mean_vectors).to_each(vector)[0]
 
 

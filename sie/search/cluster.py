@@ -1,6 +1,6 @@
 """Whether a Ray cluster answers, asked before Ray itself waits for minutes.
 
-Only the question; joining the cluster is done in `sie.search.tuning`.
+Only the question; joining the cluster is done in `sie.search.session`.
 """
 
 from __future__ import annotations

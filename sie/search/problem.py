@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sie.datasets.record import Database
+from sie.datasets.record import SPLIT_COLUMN, Database
 from sie.datasets.report import DatabaseReport, report
+from sie.errors import InputError
 from sie.features.cache import cached_features, features_hash
 from sie.features.record import OrbitFeatures
 from sie.search.estimate import Sizes
 from sie.splits.clusters_file import read_clusters
-from sie.splits.holdout import hold_out
+from sie.splits.holdout import hold_out, official_hold_out
 from sie.splits.leakage import LeakageReport, leakage
 from sie.splits.loco import loco_clusters
 from sie.splits.record import Clustering, HoldOut, Split
@@ -27,6 +28,10 @@ from sie.structures.representations import Representation
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
+
+
+TEST_SETS = ("random", "official")
+"""How the test set can be chosen: 10 % at random, or as the dataset states it."""
 
 
 @dataclass(frozen=True)
@@ -153,10 +158,41 @@ class DevelopmentData:
         )
 
 
+def draw_test_set(database: Database, groups: Mapping[str, int], test_set: str) -> HoldOut:
+    """Set the test entries apart.
+
+    Parameters
+    ----------
+    database : Database
+        All entries.
+    groups : Mapping[str, int]
+        Group of matching structures of every entry.
+    test_set : str
+        One of `TEST_SETS`.
+
+    Raises
+    ------
+    InputError
+        When the dataset states no test set, or there is no such way to choose one.
+    """
+    if test_set not in TEST_SETS:
+        raise InputError(f"--test-set {test_set}: give one of {', '.join(TEST_SETS)}")
+    if test_set == "random":
+        return hold_out(database.ids)
+    if SPLIT_COLUMN not in database.table.columns:
+        raise InputError(
+            f"dataset {database.name} states no official test set (no column {SPLIT_COLUMN!r}): "
+            "OBELiX needs its test.csv beside all.csv, a table a column split with train or test, "
+            "a data record that was made without must be prepared anew; or use --test-set random"
+        )
+    return official_hold_out(database.table[SPLIT_COLUMN].to_dict(), groups)
+
+
 def prepare_development(
     database: Database,
     clusters: Path | None = None,
     stage: Callable[[str], None] = lambda text: None,
+    test_set: str = "random",
 ) -> tuple[DevelopmentData, HoldOut, LeakageReport]:
     """Draw the test set and cluster what is left.
 
@@ -168,6 +204,8 @@ def prepare_development(
         CSV with columns id and cluster instead of ElMD, UMAP and DBSCAN.
     stage : callable
         Told what is being done.
+    test_set : str
+        One of `TEST_SETS`.
 
     Returns
     -------
@@ -177,7 +215,7 @@ def prepare_development(
     stage("comparing structures")
     groups = matching_groups(database.structures)
     formulas = database.table["formula"].to_dict()
-    held = hold_out(database.ids)
+    held = draw_test_set(database, groups, test_set)
     shared = leakage(held.development, held.test, formulas=formulas, groups=groups)
     development = database.subset(held.development)
     stage("clustering compositions")
@@ -211,11 +249,12 @@ def prepare_problem(
     level: int,
     clusters: Path | None = None,
     stage: Callable[[str], None] = lambda text: None,
+    test_set: str = "random",
 ) -> tuple[LearningProblem, HoldOut, LeakageReport]:
     """Prepare the development entries and see them as one representation and level.
 
     Parameters and what is returned beside the problem are those of `prepare_development`.
     """
-    data, held, shared = prepare_development(database, clusters, stage)
+    data, held, shared = prepare_development(database, clusters, stage, test_set)
     stage("computing features")
     return data.seen_as(representation, level), held, shared

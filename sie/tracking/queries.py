@@ -110,15 +110,15 @@ def search(store: Store, experiment_ids: Sequence[str], query: str) -> list[Stor
                 return found
 
 
-def read_result(store: Store, run: StoredRun) -> TrialResult:
-    """Return a trial's record with its full curves; index 0 is epoch 1."""
+def read_result(store: Store, run: StoredRun, metrics: Sequence[str] = METRICS) -> TrialResult:
+    """Return a trial's record with the full curves of some metrics; index 0 is epoch 1."""
     status = run.ended
     if status is None:
         raise ValueError(f"run {run.run_id} has not ended")
     with tracking_errors(store.uri):
         client = store.client()
         curves = {}
-        for name in METRICS:
+        for name in metrics:
             points = {m.step: m.value for m in client.get_metric_history(run.run_id, name)}
             if points:
                 curve = np.full(max(points), np.nan)

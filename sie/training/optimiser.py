@@ -25,7 +25,7 @@ with warnings.catch_warnings():
 
 
 @dataclass(frozen=True)
-class _Slot:
+class Slot:
     """A trained variable and what is kept beside it, all of its shape."""
 
     variable: tf.Variable
@@ -33,6 +33,19 @@ class _Slot:
     second_moment: tf.Variable
     direction: tf.Variable
     slow: tf.Variable
+
+    @classmethod
+    def beside(cls, variable: tf.Variable) -> Slot:
+        """Return a slot of zeros for a variable."""
+        return cls(
+            variable, *(tf.Variable(tf.zeros_like(variable), trainable=False) for _ in range(4))
+        )
+
+    def restart(self) -> None:
+        """Forget the moments, and take the variable's present value as slow weights."""
+        self.first_moment.assign(tf.zeros_like(self.first_moment))
+        self.second_moment.assign(tf.zeros_like(self.second_moment))
+        self.slow.assign(self.variable)
 
 
 class Optimiser:
@@ -70,10 +83,7 @@ class Optimiser:
         self._schedule.initial_learning_rate = self._init_lr
         self._schedule.maximal_learning_rate = self._max_lr
         self._schedule.step_size = self._step_size
-        self._groups = [
-            [_Slot(variable, *(_beside(variable) for _ in range(4))) for variable in group]
-            for group in groups
-        ]
+        self._groups = [[Slot.beside(variable) for variable in group] for group in groups]
         self._slots = [slot for group in self._groups for slot in group]
         self.restart()
 
@@ -87,9 +97,7 @@ class Optimiser:
         """Go back to update 0: no moments, the variables' present values as slow weights."""
         self._iterations.assign(0)
         for slot in self._slots:
-            slot.first_moment.assign(tf.zeros_like(slot.first_moment))
-            slot.second_moment.assign(tf.zeros_like(slot.second_moment))
-            slot.slow.assign(slot.variable)
+            slot.restart()
 
     def learning_rate(self) -> tf.Tensor:
         """Return the rate of the next update, a scalar."""
@@ -102,7 +110,7 @@ class Optimiser:
         powers = tf.pow(BETA_1, step), tf.pow(BETA_2, step)
         for slot, gradient in zip(self._slots, gradients, strict=True):
             slot.direction.assign(tf.fill(slot.direction.shape, self._zero))
-            _take_direction(slot, gradient, *powers)
+            take_direction(slot, gradient, *powers)
         for group, length in zip(self._groups, self._lengths(rate), strict=True):
             for slot in group:
                 # the kernel subtracts alpha times delta
@@ -110,7 +118,7 @@ class Optimiser:
                     var=slot.variable.handle, alpha=-length, delta=slot.direction
                 )
         if self._iterations % SYNC_PERIOD == 0:  # becomes a branch of the graph
-            _synchronise(self._slots)
+            synchronise(self._slots)
 
     def _lengths(self, rate: tf.Tensor) -> list[tf.Tensor]:
         """Return for each group the rate times the ratio of its norms, LAMB's trust ratio."""
@@ -130,11 +138,7 @@ class Optimiser:
         return tf.math.is_finite(tf.add_n(sums))
 
 
-def _beside(variable: tf.Variable) -> tf.Variable:
-    return tf.Variable(tf.zeros_like(variable), trainable=False)
-
-
-def _take_direction(slot: _Slot, gradient: Any, power_1: Any, power_2: Any) -> None:
+def take_direction(slot: Slot, gradient: Any, power_1: Any, power_2: Any) -> None:
     """Update the moments and turn a direction of zeros into the step downhill, before scaling."""
     # The kernel subtracts lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + epsilon). With lr = 1 and
     # this epsilon that is m_hat / (sqrt(v_hat) + EPSILON), LAMB's direction.
@@ -158,7 +162,7 @@ def _norms(groups: Sequence[Sequence[tf.Variable]]) -> tf.Tensor:
     return tf.sqrt(2 * tf.stack(halves))
 
 
-def _synchronise(slots: Sequence[_Slot]) -> None:
+def synchronise(slots: Sequence[Slot]) -> None:
     """Move the slow weights half the way to the variables, and the variables there."""
     for slot in slots:
         slot.slow.assign_add(SLOW_STEP_SIZE * (slot.variable - slot.slow))

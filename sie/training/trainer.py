@@ -58,9 +58,9 @@ class Trainer:
         masks_per_orbit: int = MASKS_PER_ORBIT,
     ) -> None:
         by_id = labels if isinstance(labels, Mapping) else _by_id(features, labels)
-        picked, train_labels = _part("training", features, by_id, train)
+        picked, train_labels = pick_part("training", features, by_id, train)
         self._train = ResidentFeatures(picked.copied(masks_per_orbit))
-        picked, self._validation_labels = _part("validation", features, by_id, validation)
+        picked, self._validation_labels = pick_part("validation", features, by_id, validation)
         self._validation = ResidentFeatures(picked)
         self._train_labels = tf.constant(train_labels)
         self._programs = ProgramCache() if programs is None else programs
@@ -202,10 +202,16 @@ def _by_id(features: OrbitFeatures, labels: np.ndarray) -> dict[str, int]:
     return dict(zip(features.ids, labels, strict=True))
 
 
-def _part(
+def pick_part(
     name: str, features: OrbitFeatures, labels: Mapping[str, int], ids: Sequence[str]
 ) -> tuple[OrbitFeatures, np.ndarray]:
-    """Pick features and float32 labels of one part of the split."""
+    """Pick features and float32 labels of one part of the split, by ids.
+
+    Raises
+    ------
+    InputError
+        When there are no ids, or one has no finite features or no label of 0 or 1.
+    """
     if not len(ids):
         raise InputError(f"the {name} part of the split is empty; choose another split")
     known = set(features.ids)

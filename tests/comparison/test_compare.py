@@ -12,7 +12,7 @@ from sie.comparison.compare import compare
 from sie.comparison.record import Evaluation, Kind
 from sie.comparison.workers import Job, run_jobs
 from sie.errors import TrackingError
-from sie.search.tuning import start_ray, stop_ray
+from sie.search.session import start_ray, stop_ray
 from sie.tracking.queries import children, get_run
 from sie.tracking.recorder import Recorder
 from sie.tracking.store import open_store

@@ -1,24 +1,14 @@
 """Searches recorded in a real store, read back as the grid needs them."""
 
-import dataclasses
-
 import numpy as np
 import pytest
-from search_examples import make_plan, make_result
+from recorded_searches import make, peak, record_search
 
 from sie.comparison.loco_results import read_loco
 from sie.comparison.record import SCORES
-from sie.models.config import TrialConfig
 from sie.search.plan import Budget
-from sie.search.record import EndedTrial, Phase, PhaseTime, SearchOutcome, TimeUse, TrialTask
-from sie.search.recording import SearchRecord
-from sie.search.selection import SelectionRule, judge_repeats
 from sie.tracking.environment import code_hash
-from sie.tracking.recorder import Recorder
 from sie.tracking.store import open_store
-from sie.training.record import TrialStatus
-
-RULE = SelectionRule()
 
 
 @pytest.fixture(scope="module")
@@ -26,42 +16,8 @@ def store(tmp_path_factory):
     return open_store(None, tmp_path_factory.mktemp("mlruns"))
 
 
-def peak(epoch, height, n=80):
-    """A curve with its best window of ten around an epoch."""
-    return height - 0.002 * np.abs(np.arange(1, n + 1) - epoch)
-
-
-def make(cluster, **changes):
-    return dataclasses.replace(make_plan(), cluster=cluster, **changes)
-
-
 def read(store, *plans, code=None):
     return read_loco(store, "d", "CAMN-V1", [plan.hash for plan in plans], code or code_hash())
-
-
-def record_search(store, folder, plan, curves_of_configs):
-    recorder = Recorder(store, "loco/d/CAMN-V1")
-    record = SearchRecord(recorder, plan, "study", folder, fresh=True)
-    verdicts, ended = [], []
-    for i, curves in enumerate(curves_of_configs):
-        config = TrialConfig(max_lr=3e-3, dropout_phi=0.1 * i)
-        results = [
-            make_result(curve, TrialStatus.DIVERGED if len(curve) < 80 else TrialStatus.COMPLETED)
-            for curve in curves
-        ]
-        verdicts.append(judge_repeats(config, results, RULE))
-        for r, result in enumerate(results):
-            task = TrialTask(f"repeat-{config.hash[:8]}-{r:02d}", Phase.REPEAT, r, config, r)
-            ended.append(EndedTrial(task, result, 0.0))
-    for trial in ended:
-        record.trial_started(trial.task)
-        record.trial_ended(trial)
-    record.flush()
-    winner = max(filter(None, verdicts), key=lambda v: v.window.mean, default=None)
-    phase = PhaseTime(0.0, 0.0, 0.0)
-    use = TimeUse(0.0, 1.0, phase, phase, 0.0, 1)
-    record.close(SearchOutcome(record.parent, (), (), (), tuple(verdicts), winner, False, use), 0.4)
-    return winner
 
 
 def test_winners_are_scored_at_the_average_best_epoch(store, tmp_path):
@@ -70,7 +26,7 @@ def test_winners_are_scored_at_the_average_best_epoch(store, tmp_path):
         1: [[peak(45, 0.3)] * 2, [peak(65, 0.5), peak(65, 0.6)]],
     }
     plans = {cluster: make(cluster) for cluster in curves}
-    verdicts = {c: record_search(store, tmp_path, plans[c], own) for c, own in curves.items()}
+    verdicts = {c: record_search(store, tmp_path, plans[c], own)[0] for c, own in curves.items()}
     found = read(store, *plans.values())
     assert [winner.cluster for winner in found.winners] == [0, 1]
     for winner in found.winners:

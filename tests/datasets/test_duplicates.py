@@ -114,3 +114,20 @@ def test_the_table_has_a_row_for_every_member():
     assert table["censored"].tolist() == [True, False, False]
     np.testing.assert_allclose(table["sigma_S_per_cm"], [1e-9, 1e-5, 1e-3])
     assert duplicates_table(()).columns.tolist() == table.columns.tolist()
+
+
+def in_part(entry: str, sigma: float, part: str) -> Measurement:
+    return Measurement(entry, int(sigma >= 1e-4), sigma, extra={"split": part})
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [(("test", "test"), "test"), (("test", "train"), "train"), (("train", "test"), "train")],
+)
+def test_a_crystal_on_both_sides_of_an_official_division_trains(parts, expected):
+    items = [in_part("a", 1e-6, parts[0]), in_part("b", 1e-3, parts[1])]
+    stays, _ = one_group(*items)
+    assert stays.ids == ("a",)  # the part does not decide which one stays
+    assert stays.table.loc["a", "split"] == expected
+    alone, _ = median_of_groups(database_of(*items), {"a": 0, "b": 1})
+    assert tuple(alone.table["split"]) == parts

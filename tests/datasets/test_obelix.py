@@ -33,6 +33,7 @@ def copy_of(tmp_path, rock_salt, cif_text):
     folder = tmp_path / "served"
     folder.mkdir()
     (folder / obelix.TABLE_FILE).write_text(HEADER + ROWS)
+    (folder / obelix.TEST_FILE).write_text(HEADER + ROWS.splitlines()[1] + "\n")
     members = {
         "all_randomized_cifs/aaa.cif": cif_text(rock_salt()),
         "../../bbb.cif": cif_text(rock_salt("Br", a=5.5)),
@@ -73,6 +74,7 @@ def check_small(database):
     assert database.table["censored"].tolist() == [False, True]
     assert database.table.loc["aaa", "family"] == "halide"
     assert database.table.loc["bbb", "doi"] == "10.1/b"
+    assert database.table["split"].tolist() == ["train", "test"]
     reasons = {item.id: item.reason for item in database.left_out}
     assert reasons == {
         "ccc": "no CIF",
@@ -133,7 +135,15 @@ def test_a_local_copy_is_found_by_folder_parent_or_variable(copy_of, monkeypatch
 
 def test_another_version_is_used_with_a_warning(copy_of, caplog):
     check_small(obelix.load(copy_of))
-    assert sum("is not the version" in item.message for item in caplog.records) == 2
+    assert sum("is not the version" in item.message for item in caplog.records) == 3
+
+
+def test_a_copy_without_the_official_division_has_none(copy_of):
+    whole = obelix.load(copy_of)
+    (copy_of / obelix.TEST_FILE).unlink()
+    without = obelix.load(copy_of)
+    assert "split" not in without.table.columns
+    assert without.hash == whole.hash
 
 
 def test_crystals_without_lithium_are_left_out_unless_asked_for(copy_of):
@@ -180,6 +190,11 @@ def test_obelix_itself(shared_data: Path):
     usable = obelix.load(shared_data)
     assert Counter(usable.labels.tolist()) == {1: 108, 0: 206}
     assert len(usable.left_out) == 278 + 7
+    parts = {
+        name: set(pd.read_csv(shared_data / "obelix" / f"{name}.csv")["ID"])
+        for name in ("train", "test")
+    }
+    assert all(entry in parts[part] for entry, part in usable.table["split"].items())
 
     database = obelix.load(shared_data, require_lithium=False)
     assert len(database) == 321

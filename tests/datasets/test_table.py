@@ -232,3 +232,11 @@ def test_any_text_ends_in_a_database_or_an_input_error(folder, text):
     path.write_bytes(text.encode("utf-8", errors="surrogatepass"))
     with pytest.raises(InputError, match=r"any"):
         table.load(path)
+
+
+def test_a_stated_division_is_kept(tmp_path, rock_salt, cif_text):
+    for entry, anion in (("a", "Cl"), ("b", "Br")):
+        (tmp_path / f"{entry}.cif").write_text(cif_text(rock_salt(anion)))
+    path = tmp_path / "mine.csv"
+    path.write_text("id,sigma,Split\na,1e-3,Train\nb,1e-6,TEST\n")
+    assert table.load(path).table["split"].tolist() == ["train", "test"]

@@ -1,24 +1,21 @@
-"""Chunks as properties; training on a real Ray, cut off, gone on with, and with lost workers."""
+"""Training on a real Ray: as the search trains, cut off, gone on with, with lost workers."""
 
 import dataclasses
-import math
 import os
 import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from sie.ensemble.building import Material, assemble, make_chunks, train_members
-from sie.ensemble.kept import KeptMembers, TrainedMember
+from sie.ensemble.building import Material, assemble, train_members
+from sie.ensemble.kept import KeptMembers
 from sie.ensemble.record import KnownCompounds, Member, Recipe
 from sie.errors import SieError
 from sie.models.atomsets import initial_weights
 from sie.models.config import TrialConfig
 from sie.models.pretrained import StartingWeights
-from sie.search.tuning import start_ray, stop_ray
+from sie.search.session import start_ray, stop_ray
 from sie.training.trainer import Trainer
 
 SMALL = TrialConfig(
@@ -26,13 +23,6 @@ SMALL = TrialConfig(
 )
 GENTLE = dataclasses.replace(SMALL, dropout_phi=0.3, max_lr=2e-3)
 WIDE = dataclasses.replace(SMALL, n_neurons=8)
-SHAPES = st.builds(
-    TrialConfig,
-    n_layers=st.sampled_from([1, 2]),
-    n_neurons=st.sampled_from([8, 16]),
-    batch_size=st.sampled_from([16, 32]),
-    dropout_phi=st.sampled_from([0.0, 0.1]),
-)
 KNOWN = KnownCompounds((), (), np.zeros(0, np.int8), np.zeros(0), (), np.zeros((0, 0)),
                        np.zeros((0, 4)))  # fmt: skip
 
@@ -71,45 +61,6 @@ class Progress:
         self.told += 1
         if self.told == 1:
             self._first()
-
-
-@given(st.lists(SHAPES, min_size=1, max_size=60), st.integers(1, 8), st.integers(1, 10))
-def test_chunks_hold_every_member_once_and_share_a_program(configs, workers, largest):
-    members = {2 * i: Member(0, 0, config, i) for i, config in enumerate(configs)}
-    chunks = make_chunks(members, workers, largest)
-    numbers = [number for chunk in chunks for number in chunk.numbers]
-    assert sorted(numbers) == sorted(members)
-    for chunk in chunks:
-        assert [members[number] for number in chunk.numbers] == list(chunk.members)
-        assert 1 <= len(chunk.numbers) <= largest
-        shared = {
-            (m.config.n_layers, m.config.n_neurons, m.config.readout_width, m.config.batch_size)
-            for m in chunk.members
-        }
-        assert len(shared) == 1
-    assert len(chunks) >= min(workers, len(members))
-    # chunks of one group differ by one member at most
-    sizes = {}
-    for chunk in chunks:
-        c = chunk.members[0].config
-        sizes.setdefault((c.n_layers, c.n_neurons, c.batch_size), []).append(len(chunk.numbers))
-    assert all(max(own) - min(own) <= 1 for own in sizes.values())
-
-
-def test_one_shape_is_cut_so_that_no_worker_waits():
-    def sizes(n, workers):
-        return [len(c.numbers) for c in make_chunks(dict(enumerate([MEMBER] * n)), workers)]
-
-    assert sizes(100, 2) == [10] * 10
-    assert sizes(20, 4) == [5] * 4
-    assert sorted(sizes(50, 4)) == [6] * 6 + [7] * 2
-    assert sizes(3, 8) == [1] * 3
-    assert sizes(0, 4) == []
-    costly = make_chunks({0: MEMBER, 1: dataclasses.replace(MEMBER, config=WIDE)}, 2)
-    assert costly[0].members[0].config == WIDE
-
-
-MEMBER = Member(0, 0, SMALL, 1)
 
 
 @pytest.mark.usefixtures("ray_cluster")
@@ -238,28 +189,6 @@ def test_diverged_members_are_left_out_and_named(material, tmp_path):
     only = {i: trained[i] for i in (2, 3)}
     with pytest.raises(SieError, match="all 2 networks diverged"):
         assemble(recipe, only, KNOWN, {})
-
-
-def test_kept_members_are_read_back_unless_damaged_or_of_another_recipe(tmp_path):
-    recipe = recipe_of(SMALL, seeds=3)
-    kept = KeptMembers(tmp_path, recipe, "code")
-    assert kept.read() == {}
-    weights = initial_weights(SMALL, 4, seed=1)
-    kept.save(0, TrainedMember(weights, np.array([0.5, math.nan])))
-    kept.save(2, TrainedMember(weights, np.array([0.5])))
-    read = kept.read()
-    assert list(read) == [0, 2]
-    np.testing.assert_array_equal(read[0].train_loss, [0.5, math.nan])
-    for name, array in weights.items():
-        np.testing.assert_array_equal(read[0].weights[name], array)
-    assert KeptMembers(tmp_path, recipe_of(SMALL, seeds=4), "code").read() == {}
-    (damaged,) = tmp_path.rglob("*0002*")
-    damaged.write_bytes(damaged.read_bytes()[:100])
-    assert list(kept.read()) == [0]
-    other = KeptMembers(tmp_path, recipe, "other code")
-    assert other.read() == {}
-    other.remove()
-    assert not list(tmp_path.iterdir())
 
 
 def trainers_of_this_cluster():

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from recorded_searches import RULE, config_of, make, peak, record_search
 
+from sie.ensemble.planning import make_recipe
 from sie.ensemble.winners import (
     FoundSearches,
     find_searches,
     judge_searches,
-    make_recipe,
     require_alike,
     select_searches,
 )

@@ -251,23 +251,6 @@ def test_what_does_not_fit_is_refused():
             function(STACKED, replace(CONFIG, n_neurons=7), FEATURES)
 
 
-def test_members_of_two_shapes_are_not_stacked():
-    with pytest.raises(InputError, match="member 1 has another network shape"):
-        stack([MEMBERS[0], weights_of(replace(CONFIG, n_neurons=7), 0)])
-    with pytest.raises(InputError, match="no member"):
-        stack([])
-    assert {name: array.shape[0] for name, array in STACKED.items()} == dict.fromkeys(STACKED, 3)
-
-
-def test_shapes_are_those_of_the_network():
-    from sie.models.atomsets import AtomSets
-
-    named = AtomSets(CONFIG, D).named_variables()
-    found = weight_shapes(CONFIG, D)
-    assert {name: tuple(variable.shape) for name, variable in named.items()} == found
-    assert list(named) == list(found)
-
-
 def test_tensorflow_is_not_imported():
     code = "import sys, sie.models.forward; print([m for m in sys.modules if 'tensorflow' in m])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)

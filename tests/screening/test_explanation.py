@@ -5,12 +5,12 @@ import pytest
 from ensemble_examples import argyrodite, rock_salt, skewed, small_ensemble
 from pymatgen.io.cif import CifWriter
 
-from sie.cli.explain import main, parser
-from sie.ensemble.explanation import explain
+from sie.cli.explain import explain_parser, main
 from sie.ensemble.predictor import SuperionicEnsemble
 from sie.ensemble.storage import save_ensemble
 from sie.errors import InputError
 from sie.features.pooled import pooled
+from sie.screening.explanation import explain
 from sie.splits.elmd import elmd_matrix
 
 
@@ -142,7 +142,7 @@ def test_the_command_prints_both_tables(ensemble, tmp_path, markdown):
     path = tmp_path / "mine.cif"
     CifWriter(argyrodite(), significant_figures=12).write_file(path)
     command = [str(path), "--ensemble", str(folder), "--neighbours", "2"]
-    options = parser("Explain.\n\nTry").parse_args(command + ["--markdown"] * markdown)
+    options = explain_parser("Explain.\n\nTry").parse_args(command + ["--markdown"] * markdown)
     console = Console(record=True, width=120, quiet=False)
     assert main(options, console) == 0
     text = console.export_text()

@@ -2,9 +2,13 @@
 
 import pytest
 
+from sie.datasets.record import Database
 from sie.datasets.registry import load_dataset
-from sie.search.problem import prepare_problem
+from sie.datasets.storage import DataRecord, load_record, save_record
+from sie.errors import InputError
+from sie.search.problem import prepare_development, prepare_problem
 from sie.splits.clusters_file import write_clusters
+from sie.splits.holdout import hold_out
 from sie.splits.left_out import loco_split
 from sie.structures.representations import Representation
 
@@ -57,3 +61,40 @@ def test_the_floor_is_the_positive_fraction(prepared):
     assert problem.positive_fraction(split) == positives / len(split.validation)
     assert problem.sizes(split).dimension == 16
     assert problem.experiment == "loco/starter/CAMN-V0"
+
+
+def with_parts(database: Database, test: set[str]) -> Database:
+    parts = ["Test " if entry in test else "train" for entry in database.ids]
+    table = database.table.assign(split=parts)
+    return Database(database.name, table, database.structures, database.left_out)
+
+
+def test_the_official_test_set_is_taken_where_asked_for(database, prepared, tmp_path):
+    problem, random, _ = prepared
+    chosen = set(random.development[:20])
+    stated = with_parts(database, chosen)
+    save_record(tmp_path, DataRecord(stated))
+    stated = load_record(tmp_path).database
+    data, held, _ = prepare_development(stated, test_set="official")
+    moved = set(held.method["moved_to_training"])
+    assert set(held.test) == chosen - moved
+    assert set(data.crystals) == set(held.development) == set(stated.ids) - set(held.test)
+    assert data.hold_out_hash == held.hash != problem.hold_out_hash
+    assert data.dataset_hash == problem.dataset_hash == stated.hash
+
+
+def test_a_stated_division_changes_nothing_by_default(database, prepared):
+    _, held, _ = prepared
+    stated = with_parts(database, set(held.development[:20]))
+    assert prepare_development(stated)[1] == held == hold_out(database.ids)
+    # what searches of earlier versions carry
+    assert (database.hash, held.hash) == ("7622bf253bdf", "a904d667acbc")
+
+
+@pytest.mark.parametrize(
+    ("test_set", "message"), [("official", "no column 'split'"), ("mine", "random, official")]
+)
+def test_a_test_set_that_there_is_not_is_refused(database, test_set, message):
+    with pytest.raises(InputError, match=message) as caught:
+        prepare_development(database, test_set=test_set)
+    assert "\n" not in str(caught.value)

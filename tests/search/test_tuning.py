@@ -16,7 +16,8 @@ from sie.models.config import TrialConfig
 from sie.models.pretrained import StartingWeights
 from sie.search.loco import repeat_tasks
 from sie.search.selection import RankedTrial
-from sie.search.tuning import run_search, run_tasks, start_ray, stop_ray
+from sie.search.session import start_ray, stop_ray
+from sie.search.tuning import run_search, run_tasks
 from sie.search.worker import TrainingJob
 from sie.splits.record import Split
 from sie.training.record import TrialStatus

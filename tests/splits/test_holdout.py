@@ -7,15 +7,16 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sie.errors import InputError
-from sie.splits.holdout import hold_out
+from sie.splits.holdout import hold_out, official_hold_out
 
 ids_of = st.sets(st.text(min_size=1, max_size=6), min_size=10, max_size=80)
 
 
+@settings(deadline=None)  # the first draw imports scikit-learn
 @given(ids_of, st.floats(0.05, 0.9), st.integers(0, 1000))
 def test_equals_the_draw_written_out(ids, fraction, seed):
     drawn = hold_out(ids, fraction, seed)
@@ -57,3 +58,32 @@ def test_nothing_left_to_train_on_is_refused():
 def test_repeated_ids_are_a_mistake_of_the_caller():
     with pytest.raises(ValueError, match="unique"):
         hold_out(["a", "a", "b"])
+
+
+PARTS = st.lists(
+    st.tuples(st.sampled_from(["train", "test"]), st.integers(0, 5)), min_size=1, max_size=30
+)
+
+
+@given(PARTS)
+def test_the_official_test_set_shares_no_crystal_with_training(rows):
+    parts = {f"e{i}": part for i, (part, _) in enumerate(rows)}
+    groups = {f"e{i}": group for i, (_, group) in enumerate(rows)}
+    trains = {groups[entry] for entry in parts if parts[entry] == "train"}
+    expected = sorted(e for e in parts if parts[e] == "test" and groups[e] not in trains)
+    if not expected or not trains:
+        with pytest.raises(InputError, match="no entry is left in"):
+            official_hold_out(parts, groups)
+        return
+    drawn = official_hold_out(parts, groups)
+    assert drawn.test == tuple(expected)
+    assert set(drawn.development) == set(parts) - set(expected)
+    assert not {groups[e] for e in drawn.test} & {groups[e] for e in drawn.development}
+    moved = drawn.method["moved_to_training"]
+    assert set(moved) == {e for e in parts if parts[e] == "test"} - set(drawn.test)
+
+
+@pytest.mark.parametrize("odd", ["", "fold 1", "validation"])
+def test_an_entry_in_neither_part_is_named(odd):
+    with pytest.raises(InputError, match=r"split of b is .* \(1 such entries\)"):
+        official_hold_out({"a": "train", "b": odd, "c": "test"}, {"a": 0, "b": 1, "c": 2})

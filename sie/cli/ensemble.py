@@ -1,0 +1,298 @@
+"""The body of experiments/build_ensemble.py: searches to winners to members to one model.
+
+The top of the flow: puts rooms together; what is shown lives in `ensemble_outcome`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from rich.console import Console
+
+from sie.cli import ensemble_outcome as outcome
+from sie.cli.ensemble_options import OFF, EnsembleOptions
+from sie.cli.loco import LocoOptions
+from sie.cli.outcome import print_lines
+from sie.datasets.registry import load_dataset
+from sie.ensemble.building import Advance, Material, assemble, estimate_seconds, train_members
+from sie.ensemble.kept import KeptMembers, TrainedMember
+from sie.ensemble.known import known_compounds
+from sie.ensemble.planning import make_recipe
+from sie.ensemble.record import Recipe, TrainedEnsemble
+from sie.ensemble.recording import (
+    EnsembleRecord,
+    experiment_name,
+    find_finished,
+    publish,
+    shown_model,
+    stored_address,
+)
+from sie.ensemble.registry import fetched
+from sie.ensemble.storage import load_ensemble, save_ensemble
+from sie.ensemble.winners import (
+    ClusterSearch,
+    find_searches,
+    judge_searches,
+    select_searches,
+)
+from sie.errors import InputError, SieError, TrackingError
+from sie.models.pretrained import StartingWeights
+from sie.reporting.steps import StepProgress
+from sie.search.estimate import machine_flops
+from sie.search.problem import DevelopmentData, LearningProblem, prepare_development
+from sie.search.space import read_space, space_path
+from sie.search.verdicts import average_best_epoch
+from sie.structures.representations import Representation
+from sie.tracking.environment import code_hash, environment_tags
+from sie.tracking.queries import StoredRun
+from sie.tracking.recorder import Recorder
+from sie.tracking.store import Store, open_store
+from sie.training.record import TrialStatus
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is going to be built."""
+
+    data: DevelopmentData
+    problem: LearningProblem
+    searches: tuple[ClusterSearch, ...]
+    recipe: Recipe
+    material: Material
+    store: Store
+
+
+def build_ensemble(options: EnsembleOptions, console: Console) -> None:
+    """Build the ensemble of the winners, or show the one that the same recipe has made already.
+
+    Raises
+    ------
+    SieError
+        When searches are missing or do not fit, or the training fails.
+    """
+    with console.status("loading the dataset") as status:
+        plan = _plan(options, status.update, console)
+    recipe = plan.recipe
+    workers = options.max_concurrent
+    if options.address is None:
+        workers = min(workers, os.cpu_count() or 1)
+    console.print(outcome.winners_table(plan.searches, options.top_configs))
+    print_lines(console, outcome.weak_winners(plan.searches))
+    seconds = estimate_seconds(recipe, plan.material, workers, machine_flops())
+    average = average_best_epoch([search.winner for search in plan.searches])
+    print_lines(console, outcome.plan_lines(recipe, average, workers, seconds, code_hash()))
+    if options.dry_run:
+        return
+    recorder = Recorder(plan.store, experiment_name(recipe))
+    finished = None if options.fresh else find_finished(recorder, recipe)
+    if finished is not None:
+        _show_finished(options, plan, finished, recorder, console)
+        return
+    _build(options, plan, recorder, workers, console)
+
+
+def _plan(options: EnsembleOptions, stage: Callable[[str], None], console: Console) -> Plan:
+    """Read searches and data, and choose what is trained."""
+    database = load_dataset(
+        options.dataset, data_dir=options.data_dir, table=options.table, cifs=options.cifs
+    )
+    stage("opening the MLflow store")
+    representation = Representation(options.representation)
+    experiment = f"loco/{database.name}/{representation}-V{options.level}"
+    store = _store(options)
+    found = find_searches(store, experiment, options.name, options.code)
+    like = next(iter((*found.finished.values(), *found.unfinished.values())), None)
+    if like is None:
+        raise _no_search(options, experiment)
+    data, _, _ = prepare_development(database, options.clusters, stage, options.test_set)
+    stage("computing features")
+    problem = data.seen_as(representation, options.level)
+    selection = select_searches(
+        found,
+        problem,
+        lambda clusters: outcome.search_command(options.shared, like, clusters),
+        options.exclude,
+        options.allow_missing,
+    )
+    stage("judging the repeats")
+    searches = judge_searches(store, store.experiment(experiment), selection.parents)
+    print_lines(console, [f"beware: {text}" for text in selection.remarks])
+    recipe = make_recipe(
+        problem, searches, options.seeds, options.top_configs, options.seed, options.epochs
+    )
+    material = Material(problem.features, problem.labels, _starts(options, problem, recipe))
+    return Plan(data, problem, searches, recipe, material, store)
+
+
+def _store(options: EnsembleOptions) -> Store:
+    database = options.record_folder / "mlflow.db"
+    if options.tracking_uri is None and not database.is_file():
+        raise _no_search(options, f"{database}, which does not exist")
+    return open_store(options.tracking_uri, options.record_folder)
+
+
+def _no_search(options: EnsembleOptions, where: str) -> InputError:
+    command = outcome.search_command(options.shared, None, None)
+    of_code = f" with code_hash {options.code}" if options.code else ""
+    return InputError(
+        f"no search named {options.name}{of_code} in {where}; search first: {command}, or give "
+        "--name, --tracking-uri, --representation and --level as for the search"
+    )
+
+
+def _starts(options: EnsembleOptions, problem: LearningProblem, recipe: Recipe) -> StartingWeights:
+    """Return the pre-trained weights that the searches started from."""
+    space = read_space(space_path("paper", outcome.SPACES))
+    given = options.pretrained or ("on" if recipe.pretrained else OFF)
+    starts = LocoOptions(space, options.record_folder, pretrained=given).starts(problem)
+    if starts.hash != recipe.pretrained:
+        raise InputError(
+            f"the searches started from {recipe.pretrained or 'no'} pre-trained weights, but "
+            f"--pretrained {given} gives {starts.hash or 'none'}; give --pretrained as for the "
+            "search"
+        )
+    return starts
+
+
+def _show_finished(
+    options: EnsembleOptions, plan: Plan, run: StoredRun, recorder: Recorder, console: Console
+) -> None:
+    """Show the ensemble that there is already; fetch or register it where that is asked for."""
+    folder, name = options.folder(plan.recipe), options.model_name(plan.recipe)
+    print_lines(
+        console,
+        [f"this ensemble is built already (run {run.run_id}); --fresh trains it once more"],
+    )
+    if run.tags.get("code_hash") != code_hash():
+        print_lines(console, ["beware: it was trained with other sources than the present ones"])
+    ensemble = _held(folder, run.run_id)
+    if ensemble is None:
+        with fetched(stored_address(run.run_id), plan.store.uri) as files:
+            shutil.copytree(files, folder, dirs_exist_ok=True)
+        ensemble = load_ensemble(folder)
+    model = shown_model(run)
+    if name is not None and (model is None or model.rpartition("/")[0] != name):
+        model = f"{name}/{publish(recorder, run.run_id, folder, name)}"
+    _print_result(options, plan, ensemble, run.run_id, model, console)
+
+
+def _build(
+    options: EnsembleOptions, plan: Plan, recorder: Recorder, workers: int, console: Console
+) -> None:
+    recipe = plan.recipe
+    kept = KeptMembers(options.record_folder / "ensembles", recipe, code_hash())
+    with _claimed(kept.folder):
+        if options.fresh:
+            kept.remove()
+        settings = {"seeds": options.seeds, "top_configs": options.top_configs}
+        settings |= {"master_seed": options.seed}
+        record = EnsembleRecord(recorder, recipe, plan.searches, settings, options.fresh)
+        try:
+            _train_and_publish(options, plan, record, kept, workers, console)
+        except KeyboardInterrupt:
+            record.abort(TrialStatus.INTERRUPTED, "stopped by the user")
+            n = len(kept.read())
+            print_lines(
+                console,
+                [f"{n} of {len(recipe.members)} networks are kept: the same command goes on"],
+            )
+            raise
+        except TrackingError as error:
+            raise TrackingError(
+                f"{error}; {kept.folder} keeps the networks: the same command goes on from there"
+            ) from error
+        except SieError as error:
+            record.abort(TrialStatus.FAILED, str(error))
+            raise
+
+
+def _train_and_publish(
+    options: EnsembleOptions,
+    plan: Plan,
+    record: EnsembleRecord,
+    kept: KeptMembers,
+    workers: int,
+    console: Console,
+) -> None:
+    recipe, folder, name = plan.recipe, options.folder(plan.recipe), options.model_name(plan.recipe)
+    began = time.perf_counter()
+    trained = _train(options, plan, kept, workers, console)
+    seconds = time.perf_counter() - began
+    settings = {"seeds": options.seeds, "top_configs": options.top_configs, "seed": options.seed}
+    about = {**environment_tags(), **settings, "run_id": record.run_id, "training_s": seconds}
+    with console.status("writing and recording the ensemble"):
+        known = known_compounds(plan.data, plan.problem)
+        ensemble = assemble(recipe, trained, known, about)
+        save_ensemble(folder, ensemble)
+        version = record.close(ensemble, folder, name, seconds)
+    kept.remove()
+    model = f"{name}/{version}" if version else None
+    _print_result(options, plan, ensemble, record.run_id, model, console)
+
+
+def _train(
+    options: EnsembleOptions, plan: Plan, kept: KeptMembers, workers: int, console: Console
+) -> dict[int, TrainedMember]:
+    from sie.search.session import start_ray, stop_ray
+
+    bars = StepProgress(console)
+
+    def started(n_kept: int, n_rest: int, n_epochs: int) -> Advance:
+        if n_kept:
+            print_lines(console, [f"going on: {n_kept} networks are trained already"])
+        return bars(f"epochs of {n_rest} networks", 0, n_epochs)
+
+    with console.status("starting Ray"):
+        workers = min(workers, start_ray(options.address))
+    try:
+        with bars.showing():
+            return train_members(plan.recipe, plan.material, kept, workers, started)
+    finally:
+        stop_ray()
+
+
+def _print_result(
+    options: EnsembleOptions,
+    plan: Plan,
+    ensemble: TrainedEnsemble,
+    run_id: str,
+    model: str | None,
+    console: Console,
+) -> None:
+    folder, words = options.folder(plan.recipe), options.words_of_data()
+    outcome.print_result(ensemble, run_id, model, folder, plan.store, words, console)
+
+
+def _held(folder: Path, run_id: str) -> TrainedEnsemble | None:
+    """Return the ensemble of a run where a folder holds it, or None."""
+    try:
+        ensemble = load_ensemble(folder)
+    except InputError:
+        return None
+    return ensemble if ensemble.about.get("run_id") == run_id else None
+
+
+@contextmanager
+def _claimed(folder: Path) -> Iterator[None]:
+    """Keep other processes from building the same ensemble; the system lets go when one dies."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder.with_name(f".{folder.name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise InputError(
+            "another process is building this ensemble; wait for it, or build another one with "
+            "--seed, --seeds or --epochs"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+        Path(lock.lock_file).unlink(missing_ok=True)

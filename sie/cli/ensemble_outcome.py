@@ -1,0 +1,200 @@
+"""What building an ensemble shows: winners, plan, result, and the commands before and after it.
+
+Shows and decides nothing; the command itself is in `sie.cli.ensemble`.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from sie.cli.arguments import REPOSITORY
+from sie.cli.loco import LocoOptions
+from sie.cli.outcome import print_lines, weakness
+from sie.ensemble.chunks import make_chunks
+from sie.ensemble.record import Recipe, TrainedEnsemble
+from sie.ensemble.recording import stored_address
+from sie.ensemble.winners import ClusterSearch
+from sie.reporting.console import duration, mean_sd
+from sie.search.plan import PRESETS, Budget
+from sie.search.space import read_space, space_path
+from sie.tracking.queries import StoredRun
+from sie.tracking.store import Store, installed_program
+
+SPACES = REPOSITORY / "search_spaces"
+
+
+def winners_table(searches: Sequence[ClusterSearch], top: int) -> Table:
+    """Return the configurations that members are made of, by cluster.
+
+    Parameters
+    ----------
+    searches : sequence of ClusterSearch
+        By rising cluster.
+    top : int
+        Configurations of each.
+    """
+    shown = [
+        (s.cluster, rank, item) for s in searches for rank, item in enumerate(s.judged[:top], 1)
+    ]
+    configs = [item.config.as_dict() for _, _, item in shown]
+    varied = [name for name in configs[0] if len({config[name] for config in configs}) > 1]
+    table = Table(title="Winners by their repeats", title_justify="left")
+    for name in ("cluster", "rank", "AUC-PR, mean ± sd", "MCC", "best epoch", "n"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("configuration" if len(varied) == len(configs[0]) else "what differs")
+    for (cluster, rank, item), config in zip(shown, configs, strict=True):
+        table.add_row(
+            str(cluster),
+            str(rank),
+            mean_sd(item),
+            f"{item.scores.get('val_mcc', float('nan')):.3f}",
+            f"{item.window.centre:g}",
+            str(len(item.values)),
+            ", ".join(f"{name} {config[name]:g}" for name in varied),
+        )
+    same = [f"{name} {value:g}" for name, value in configs[0].items() if name not in varied]
+    table.caption = f"the same everywhere: {', '.join(same)}" if same else None
+    return table
+
+
+def weak_winners(searches: Sequence[ClusterSearch]) -> list[str]:
+    """Return a line for every winner that may be no better than chance."""
+    lines = []
+    for search in searches:
+        floor = search.run.metrics.get("positive_fraction", 0.0)
+        if weak := weakness(search.winner, floor):
+            lines.append(f"beware: the winner of cluster {search.cluster} is weak: {weak}")
+    return lines
+
+
+def plan_lines(
+    recipe: Recipe, average: float, workers: int, seconds: float, code: str
+) -> list[str]:
+    """Return what is going to be trained.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        The plan.
+    average : float
+        The winners' average best epoch.
+    workers : int
+        Chunks at once.
+    seconds : float
+        Estimated wall time.
+    code : str
+        Hash of the present sources.
+    """
+    n, clusters = len(recipe.members), ", ".join(map(str, sorted(recipe.searches)))
+    chunks = make_chunks(dict(enumerate(recipe.members)), workers)
+    taken = "as asked" if recipe.epochs != max(int(average + 0.5), 1) else "rounded"
+    lines = [
+        f"{n} networks of clusters {clusters} on all development entries, {recipe.epochs} epochs "
+        f"({taken}; the winners' average best epoch is {average:.1f})",
+        f"{len(chunks)} trainings of up to {max(len(c.members) for c in chunks)} networks side by "
+        f"side on {workers} worker{'s' * (workers > 1)}, about {duration(seconds)}; recipe "
+        f"{recipe.hash}",
+    ]
+    if shared := _shared(recipe):
+        lines.append(f"chosen by several searches, so with further seeds: {shared}")
+    if recipe.search_code_hash != code:
+        lines.append(
+            f"beware: the searches ran with other sources (code_hash {recipe.search_code_hash}, "
+            f"now {code}); where their arithmetic changed, the best epoch may have too"
+        )
+    return lines
+
+
+def print_result(
+    ensemble: TrainedEnsemble,
+    run_id: str,
+    model: str | None,
+    folder: Path,
+    store: Store,
+    data_options: Sequence[str],
+    console: Console,
+) -> None:
+    """Print who diverged, where the ensemble is, and what to run next."""
+    python, where = installed_program("python"), shlex.quote(str(folder))
+    options = " ".join(shlex.quote(word) for word in data_options)
+    lines = [
+        f"ensemble of {len(ensemble.members)} networks, {ensemble.recipe.epochs} epochs each, in "
+        f"{folder}",
+        *(f"diverged, left out: {text}" for text in ensemble.left_out),
+        f"MLflow run {run_id} ({stored_address(run_id)})"
+        + (f", registered as models:/{model}" if model else ""),
+        f"look at it: {store.ui_command()}",
+        "next, once, the test set: "
+        f"{python} experiments/evaluate.py --ensemble {where} {options}".rstrip(),
+        f"then candidates: {python} experiments/screen.py --ensemble {where} --source FOLDER",
+    ]
+    print_lines(console, lines)
+
+
+def search_command(
+    shared: Mapping[str, Any], like: StoredRun | None, clusters: Sequence[int] | None
+) -> str:
+    """Return the command that searches clusters as another one was searched.
+
+    Parameters
+    ----------
+    shared : Mapping
+        Options that this command has in common with the search: data, store, name.
+    like : StoredRun or None
+        Parent run of a search whose budget, space and seed are taken; None for the defaults.
+    clusters : sequence of int or None
+        None for all.
+    """
+    own = {} if like is None else _as_searched(like)
+    options = LocoOptions.from_command_line(
+        {**shared, **own}, space=read_space(space_path("paper", SPACES)), record_folder=Path()
+    )
+    chosen = "all" if clusters is None else " --cluster ".join(map(str, clusters))
+    return options.command(chosen)
+
+
+def _as_searched(run: StoredRun) -> dict[str, Any]:
+    """Return the options that a search was started with, from what is recorded of it."""
+    params = run.params
+    budget = {
+        name.removeprefix("budget."): value
+        for name, value in params.items()
+        if name.startswith("budget.")
+    }
+    names = [path.stem for path in sorted(SPACES.glob("*.yaml"))]
+    spaces = {read_space(space_path(name, SPACES)).hash: name for name in names}
+    space = spaces.get(params.get("space", ""), f"space.json-of-run-{run.run_id[:8]}")
+    given: dict[str, Any] = {"seed": int(params["seed"]), "mode": params["mode"]}
+    if params.get("pretrained"):
+        given["pretrained"] = "on"
+    for preset, known in PRESETS.items():
+        if space == preset and not _differing(budget, known):
+            return given | ({} if preset == "paper" else {"preset": preset})
+    if space != "paper":
+        given["search_space"] = space
+    return given | _differing(budget, Budget())
+
+
+def _differing(budget: Mapping[str, str], base: Budget) -> dict[str, str]:
+    """Return the recorded budget's values, as text, where they are not those of another one."""
+    options = LocoOptions.__dataclass_fields__
+    return {
+        name: value
+        for name, value in budget.items()
+        if name in options and value != str(getattr(base, name, value))
+    }
+
+
+def _shared(recipe: Recipe) -> str:
+    """Return the clusters whose configurations other clusters have chosen too."""
+    pairs = {(member.config.hash, member.cluster) for member in recipe.members}
+    often = Counter(config for config, _ in pairs)
+    clusters = sorted({cluster for config, cluster in pairs if often[config] > 1})
+    return f"configurations of clusters {', '.join(map(str, clusters))}" if clusters else ""

@@ -1,0 +1,70 @@
+"""From winners to a recipe: which networks an ensemble has, with which seeds, for how many epochs.
+
+Decides and computes nothing else; who the winners are is found by `sie.ensemble.winners`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from sie.ensemble.record import Member, Recipe
+from sie.ensemble.winners import ClusterSearch
+from sie.models.config import TrialConfig
+from sie.search.problem import LearningProblem
+from sie.search.seeds import derive_seed
+from sie.search.verdicts import average_best_epoch
+
+
+def make_recipe(
+    problem: LearningProblem,
+    searches: Sequence[ClusterSearch],
+    n_seeds: int,
+    top: int = 1,
+    master_seed: int = 42,
+    epochs: int | None = None,
+) -> Recipe:
+    """Return which networks are trained and for how long.
+
+    Every configuration meets the same seeds. One that several searches have chosen goes on with
+    further seeds, because the same seeds would make the same networks twice.
+
+    Parameters
+    ----------
+    problem : LearningProblem
+        What they are trained on.
+    searches : sequence of ClusterSearch
+        By rising cluster.
+    n_seeds, top : int
+        Networks of each configuration, and configurations of each search, from the best.
+    master_seed : int
+        All seeds follow from it.
+    epochs : int, optional
+        By default the winners' average best epoch, rounded.
+    """
+    met: Counter[TrialConfig] = Counter()
+    members = []
+    for search in searches:
+        for rank, item in enumerate(search.judged[:top]):
+            first = met[item.config] * n_seeds
+            met[item.config] += 1
+            members += [
+                Member(search.cluster, rank, item.config, derive_seed(master_seed, "ensemble", i))
+                for i in range(first, first + n_seeds)
+            ]
+    run = searches[0].run
+    best = average_best_epoch([search.winner for search in searches])
+    return Recipe(
+        dataset=problem.dataset,
+        representation=str(problem.representation),
+        level=f"V{problem.level}",
+        dataset_hash=problem.dataset_hash,
+        features_hash=problem.features_hash,
+        hold_out_hash=problem.hold_out_hash,
+        clustering_hash=problem.clustering.hash,
+        search_code_hash=run.tags["code_hash"],
+        searches={search.cluster: search.run.run_id for search in searches},
+        epochs=max(int(best + 0.5), 1) if epochs is None else epochs,
+        members=tuple(members),
+        pretrained=run.params.get("pretrained", ""),
+    )

@@ -1,0 +1,72 @@
+"""Starting Ray on this machine, joining a cluster, and leaving it.
+
+What runs there is the business of `sie.search`, `sie.comparison`, `sie.ensemble`, `sie.screening`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from typing import Any
+
+import ray
+
+from sie.errors import SieError
+from sie.search.cluster import require_cluster
+
+_QUIET = {
+    "RAY_AIR_NEW_OUTPUT": "0",
+    # the record is MLflow; Ray's own CSV, JSON and TensorBoard files per trial are not needed
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
+_WORKER_ENV = {
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "CUDA_VISIBLE_DEVICES": "-1",
+    "OMP_NUM_THREADS": "1",
+}
+
+
+def start_ray(address: str | None) -> int:
+    """Start Ray on this machine, or join the cluster at `address`; return its CPUs.
+
+    Raises
+    ------
+    SieError
+        When no cluster answers at the address.
+    """
+    os.environ.update(_QUIET)
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    if not ray.is_initialized():
+        options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+        if address is None:
+            options |= {"address": "local", "include_dashboard": False}
+        else:
+            options |= {"address": address}
+        if address is not None:
+            require_cluster(address)
+        try:
+            ray.init(runtime_env={"env_vars": _WORKER_ENV}, **options)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            where = f"the Ray cluster at {address}" if address else "Ray on this machine"
+            reason = " ".join(str(error).split())[:160]
+            raise SieError(
+                f"cannot reach {where}: {reason}; check --address, or leave it out to run here"
+            ) from error
+    _stop_gently_on_sigterm()
+    return int(ray.cluster_resources().get("CPU", 1))
+
+
+def stop_ray() -> None:
+    """Leave the cluster, or end the local one."""
+    ray.shutdown()
+
+
+def _stop_gently_on_sigterm() -> None:
+    """Treat the signal of Slurm and docker as Ctrl-C: states are saved, Ray's own would exit."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))

@@ -1,0 +1,218 @@
+"""build_ensemble from recorded searches on the starter set: refusals, dry run, build, again."""
+
+import dataclasses
+import io
+import re
+import shlex
+import shutil
+
+import numpy as np
+import pytest
+from recorded_searches import peak, record_search
+from rich.console import Console
+
+from sie.cli.arguments import REPOSITORY, numbers
+from sie.cli.ensemble import build_ensemble
+from sie.cli.ensemble_options import EnsembleOptions
+from sie.cli.loco import LocoOptions, plan_searches, prepare
+from sie.datasets.registry import load_dataset
+from sie.ensemble.kept import KeptMembers
+from sie.ensemble.storage import load_ensemble
+from sie.errors import InputError
+from sie.models.config import TrialConfig
+from sie.search.space import read_space, space_path
+from sie.tracking.queries import search
+from sie.tracking.recorder import Recorder
+from sie.tracking.store import open_store
+
+SMALL = TrialConfig(n_layers=1, n_neurons=4, readout_width=8, batch_size=64)
+CONFIGS = {0: SMALL, 1: SMALL, 2: dataclasses.replace(SMALL, n_neurons=8)}
+SEEN_AS = {"representation": "CAMN", "level": 0}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("user")
+
+
+@pytest.fixture(scope="module")
+def clusters(folder):
+    """Three clusters of both classes; compositions are not clustered."""
+    path = folder / "clusters.csv"
+    ids = load_dataset("starter").ids
+    rows = [f"{entry},{i % 3}" for i, entry in enumerate(ids)]
+    path.write_text("\n".join(["id,cluster", *rows]))
+    return path
+
+
+@pytest.fixture(scope="module")
+def planned(folder, clusters):
+    options = LocoOptions(
+        read_space(space_path("quick", REPOSITORY / "search_spaces")), folder, cluster=["all"],
+        clusters=clusters, preset="quick", **SEEN_AS,
+    )  # fmt: skip
+    return [plan for _, plan in plan_searches(options, prepare(options, silent()).problem)]
+
+
+@pytest.fixture(scope="module")
+def searched(folder, planned):
+    """A store with finished searches of clusters 0 and 1, and one of 2 named "whole"."""
+    store = open_store(None, folder / "mlruns")
+    for plan in planned:
+        for name in ("search", "whole") if plan.cluster < 2 else ("whole",):
+            curves = [[peak(40 + 5 * plan.cluster, 0.8)] * 2]
+            configs = [CONFIGS[plan.cluster]]
+            record_search(store, folder / "mlruns", plan, curves, name, configs, rule=plan.rule)
+    # sources may change while tests run
+    recorder = Recorder(store, "loco/starter/CAMN-V0")
+    for run in search(store, [recorder.experiment_id], "tags.phase = 'cluster-search'"):
+        recorder.log(run.run_id, tags={"code_hash": "then"})
+    return store
+
+
+@pytest.fixture
+def options(folder, clusters):
+    return EnsembleOptions(
+        clusters=clusters, record_folder=folder / "mlruns", out=folder / "out", seeds=2,
+        max_concurrent=1, register="off", **SEEN_AS,
+    )  # fmt: skip
+
+
+def silent():
+    return Console(file=io.StringIO(), width=300)
+
+
+def said(options):
+    console = silent()
+    build_ensemble(options, console)
+    return console.file.getvalue()
+
+
+def runs_of(store):
+    experiment = Recorder(store, "ensemble/starter/CAMN-V0").experiment_id
+    return search(store, [experiment], "tags.phase = 'ensemble'")
+
+
+def test_without_a_store_the_command_that_searches_is_given(options, tmp_path):
+    lonely = dataclasses.replace(options, record_folder=tmp_path)
+    with pytest.raises(InputError) as caught:
+        build_ensemble(lonely, silent())
+    line = str(caught.value)
+    assert "mlflow.db, which does not exist; search first: " in line
+    assert "loco_search.py --cluster all --clusters" in line
+    assert "--representation CAMN --level 0" in line
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.usefixtures("searched")
+def test_missing_clusters_are_named_with_a_command_that_plans_the_same_search(
+    options, planned, folder
+):
+    with pytest.raises(
+        InputError, match="no finished search of cluster 2; search with: "
+    ) as caught:
+        build_ensemble(options, silent())
+    line = str(caught.value)
+    command = re.search(r"experiments/loco_search.py (.*?); or do without: --exclude 2", line)[1]
+    words = shlex.split(command)
+    given = dict(zip(words[::2], words[1::2], strict=True))
+    assert given["--cluster"] == "2"
+    assert given["--preset"] == "quick"
+    again = LocoOptions(
+        read_space(space_path(given["--preset"], REPOSITORY / "search_spaces")), folder,
+        cluster=["2"], clusters=options.clusters, preset=given["--preset"],
+        representation=given["--representation"], level=int(given["--level"]),
+    )  # fmt: skip
+    ((_, plan),) = plan_searches(again, prepare(again, silent()).problem)
+    assert plan.hash == planned[2].hash
+
+
+@pytest.mark.usefixtures("searched")
+def test_a_name_or_sources_that_nobody_used_are_said(options):
+    with pytest.raises(InputError, match="no search named nobody in loco/starter/CAMN-V0"):
+        build_ensemble(dataclasses.replace(options, name="nobody"), silent())
+    with pytest.raises(InputError, match="named search with code_hash beef in loco/starter"):
+        build_ensemble(dataclasses.replace(options, code="beef"), silent())
+
+
+@pytest.mark.usefixtures("searched")
+def test_a_dry_run_shows_the_plan_and_trains_nothing(options, searched):
+    text = said(dataclasses.replace(options, name="whole", dry_run=True))
+    assert "6 networks of clusters 0, 1, 2 on all development entries, 45 epochs" in text
+    assert (
+        "chosen by several searches, so with further seeds: configurations of clusters 0, 1" in text
+    )
+    assert "beware: the searches ran with other sources (code_hash then, now " in text
+    assert not runs_of(searched)
+    assert not options.out.exists()
+    text = said(dataclasses.replace(options, exclude=(2,), dry_run=True, epochs=3))
+    assert "4 networks of clusters 0, 1 on all development entries, 3 epochs (as asked" in text
+
+
+@pytest.mark.usefixtures("searched")
+def test_weights_that_the_searches_did_not_start_from_are_refused(options):
+    with pytest.raises(InputError, match="started from no pre-trained weights, but --pretrained"):
+        build_ensemble(dataclasses.replace(options, exclude=(2,), pretrained="on"), silent())
+
+
+def test_it_is_built_once_and_found_again(options, searched, planned):
+    asked = dataclasses.replace(options, name="whole", epochs=3)
+    text = said(asked)
+    (run,) = runs_of(searched)
+    assert "ensemble of 6 networks, 3 epochs each" in text
+    assert f"MLflow run {run.run_id} (runs:/{run.run_id}/ensemble)" in text
+    assert f"experiments/evaluate.py --ensemble {options.out} " in text
+    assert f"experiments/screen.py --ensemble {options.out} --source FOLDER" in text
+    built = load_ensemble(options.out)
+    assert [member.cluster for member in built.members] == [0, 0, 1, 1, 2, 2]
+    assert [member.config for member in built.members] == [CONFIGS[k] for k in (0, 0, 1, 1, 2, 2)]
+    assert built.recipe.dataset_hash == planned[0].dataset_hash
+    assert built.recipe.hold_out_hash == planned[0].hold_out_hash
+    assert len(built.known.ids) < len(load_dataset("starter"))
+    assert not list((options.record_folder / "ensembles").iterdir())  # nothing is left behind
+    # the same again trains nothing, and fetches what is not there
+    shutil.rmtree(options.out)
+    text = said(asked)
+    assert f"this ensemble is built already (run {run.run_id}); --fresh" in text
+    assert "ensemble of 6 networks" in text
+    fetched = load_ensemble(options.out)
+    for first, second in zip(built.weights, fetched.weights, strict=True):
+        np.testing.assert_array_equal(first["score/kernel"], second["score/kernel"])
+    # registered afterwards, without training
+    text = said(dataclasses.replace(asked, register="late"))
+    assert "registered as models:/late/1" in text
+    assert len(runs_of(searched)) == 1
+    said(dataclasses.replace(asked, fresh=True, register="late"))
+    newest, _ = runs_of(searched)
+    assert (newest.tags["model_name"], newest.tags["model_version"]) == ("late", "2")
+    assert load_ensemble(options.out).about["run_id"] == newest.run_id
+
+
+def test_a_stopped_command_goes_on_in_the_same_run(options, searched, monkeypatch):
+    asked = dataclasses.replace(options, name="whole", epochs=2, seed=7)
+    save, saved = KeptMembers.save, []
+
+    def stop_at_the_last(kept, number, trained):
+        if len(saved) == 5:
+            raise KeyboardInterrupt
+        saved.append(number)
+        save(kept, number, trained)
+
+    monkeypatch.setattr(KeptMembers, "save", stop_at_the_last)
+    console = silent()
+    with pytest.raises(KeyboardInterrupt):
+        build_ensemble(asked, console)
+    assert "5 of 6 networks are kept: the same command goes on" in console.file.getvalue()
+    stopped = runs_of(searched)[0]
+    assert (stopped.status, stopped.tags["status"]) == ("KILLED", "interrupted")
+    monkeypatch.setattr(KeptMembers, "save", save)
+    assert "going on: 5 networks are trained already" in said(asked)
+    assert runs_of(searched)[0].run_id == stopped.run_id
+    assert runs_of(searched)[0].status == "FINISHED"
+    assert len(load_ensemble(options.out).members) == 6
+
+
+def test_numbers_are_whole_with_commas():
+    assert numbers("3, 5") == (3, 5)
+    with pytest.raises(Exception, match="whole number"):
+        numbers("3,x")

@@ -26,6 +26,9 @@ N_NAMED = 8
 NAME_ROOM = 2.2, 0.05
 """Decades of conductivity and P_SI that a name takes; one that would overlap is left out."""
 
+RIGHT_SHARE = 0.4
+"""Least width of the superionic side beside the other, so that counts and names fit."""
+
 _SHOWN_SCORES = ("auc_pr", "mcc", "roc_auc", "brier")
 
 
@@ -53,6 +56,9 @@ def probability_against_conductivity(record: EvaluationRecord) -> Figure | None:
         axes.set_ylabel(r"P$_{\mathrm{SI}}$")
         axes.set_ylim(-0.12, 1.12)  # with room for the counts
         axes.set_yticks(np.linspace(0, 1, 6))
+        left, right = axes.get_xlim()
+        room = RIGHT_SHARE * (LOG10_SIGMA_BOUNDARY - left)
+        axes.set_xlim(left, max(right, LOG10_SIGMA_BOUNDARY + room))
         left_out = f"; {int((~known).sum())} with a class only not shown" if (~known).any() else ""
         axes.set_title(f"{_title(record)}{left_out}", loc="left")
         scale = plt.cm.ScalarMappable(norm=norm, cmap=COLOURS)

@@ -20,6 +20,9 @@ BINS = 40
 MOST_POINTS = 4_000
 """Above it points are counted in hexagons: they would hide each other, and an SVG would be huge."""
 
+MOST_CIRCLES = 200
+"""Candidates that the map marks, the best first; thousands would be one black stain."""
+
 HEXAGONS = 60
 INSET = (0.42, 0.45, 0.57, 0.45)
 """Left, bottom, width and height of the inset, in parts of the axes."""
@@ -84,14 +87,24 @@ def map_figure(table: pd.DataFrame, known: np.ndarray, labels: np.ndarray) -> Fi
             look: dict[str, Any] = {"edgecolors": "white", "lw": 0.4} if marker == "o" else {}
             axes.scatter(own[:, 0], own[:, 1], s=15, marker=marker, color=colour, zorder=3,
                          label=f"{name} ({len(own)})", **look)  # fmt: skip
-        passing = table["passes"].to_numpy(bool)
-        axes.scatter(x[passing], y[passing], s=26, facecolors="none", edgecolors="black", lw=0.8,
-                     zorder=4, label=f"candidates ({passing.sum():,})")  # fmt: skip
+        best, name = _best(table)
+        axes.scatter(x[best], y[best], s=26, facecolors="none", edgecolors="black", lw=0.8,
+                     zorder=4, label=name)  # fmt: skip
         _limits(axes, np.append(x, known[:, 0]), np.append(y, known[:, 1]))
         axes.set(xlabel="first component", ylabel="second component")
         axes.set_title("mean atom vectors, principal components of the training set", loc="left")
         figure.legend(loc="outside lower center", ncols=2)
     return figure
+
+
+def _best(table: pd.DataFrame) -> tuple[np.ndarray, str]:
+    """Return the rows of the best candidates, and what a legend calls them."""
+    passing = np.flatnonzero(table["passes"].to_numpy(bool))
+    order = np.argsort(-table["p_si"].to_numpy(float)[passing], kind="stable")
+    best = passing[order[:MOST_CIRCLES]]
+    if len(best) == len(passing):
+        return best, f"candidates ({len(passing):,})"
+    return best, f"best {len(best):,} of {len(passing):,} candidates"
 
 
 def _histogram(axes: Axes, table: pd.DataFrame, edges: np.ndarray, labelled: bool) -> None:

@@ -57,3 +57,11 @@ def test_one_structure_or_no_candidate_is_drawn_too():
     assert not table["passes"].any()
     score_figure(table).canvas.draw()
     map_figure(table, KNOWN, LABELS).canvas.draw()
+
+
+def test_the_map_marks_the_best_of_many_candidates(monkeypatch):
+    monkeypatch.setattr(screening_figures, "MOST_CIRCLES", 2)
+    found = ranking(300).table.assign(passes=True)
+    rows, name = screening_figures._best(found)
+    assert name == f"best 2 of {len(found)} candidates"
+    assert sorted(found["p_si"].iloc[rows]) == sorted(found["p_si"])[-2:]

@@ -40,7 +40,7 @@ lint: install    ## ruff and mypy
 	$(BIN)/mypy
 
 unit: install    ## the tests alone
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 predict-check: install ## load and score in a fresh environment with the predict extra alone
 	SIE_FRESH_ENVIRONMENT=1 $(BIN)/pytest -s tests/end_to_end/test_fresh_environment.py

@@ -32,7 +32,7 @@ from sie.evaluation.once import (
     keep,
 )
 from sie.evaluation.record import EvaluationRecord
-from sie.files import replacing, write_text
+from sie.files import cache_dir, replacing, write_text
 from sie.models.baselines import BASELINES
 from sie.search.problem import prepare_development
 from sie.tracking.environment import code_version
@@ -93,10 +93,10 @@ def evaluate_ensemble(options: EvaluateOptions, console: Console) -> None:
         _require_unseen(folder, recipe, store.shown)
         found = _score(options, ensemble, recorder, console)
     written = write_evaluation(folder, found.record)
-    if fresh:
-        for path in written[1:]:  # the record itself is there already
-            recorder.save_file(found.run_id, path, path.parent.name)
-    else:
+    # even when scored before: the process that scored may have died before its files were kept
+    for path in written[1:]:
+        recorder.save_file(found.run_id, path, path.parent.name)
+    if not fresh:
         print_lines(console, _seen_lines(found, ensemble))
     print_evaluation(found.record, console)
     print_lines(
@@ -128,7 +128,7 @@ def _score(
         about = _about(options, ensemble)
         about["ensembles_before"] = count_others(recorder.store, recipe)
         tags = {"weights_hash": ensemble.weights_hash, "test_set": options.test_set}
-        with claim(recorder, recipe, tags, options.record_folder) as run_id:
+        with claim(recorder, recipe, tags, cache_dir()) as run_id:
             record = evaluate(
                 ensemble, database, data, held, shared, about, status.update, options.baselines
             )

@@ -33,6 +33,16 @@ def run(parser: argparse.ArgumentParser, main: Callable[[argparse.Namespace, Con
     except SieError as error:
         errors.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         return error.exit_code
+    except ModuleNotFoundError as error:
+        errors.print(
+            f"error: {error.name} is not installed; pip install '.[search]', or '.[screen]' to "
+            "screen only",
+            style="red",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+        return SieError.exit_code
     except KeyboardInterrupt:
         errors.print("stopped", style="yellow")
         return INTERRUPTED

@@ -106,7 +106,7 @@ def screen(options: ScreenOptions, console: Console) -> None:
         When an option, the ensemble or the source cannot be used.
     """
     folder = ScreeningFolder(options.out)
-    if options.fresh and not options.dry_run:
+    if options.fresh and not options.dry_run and options.source == "mp":
         shutil.rmtree(options.out / FETCHED, ignore_errors=True)
     prepared = _prepare(options, folder, console)
     if prepared is None:
@@ -195,8 +195,21 @@ def _check(options: ScreenOptions) -> None:
     asked = options.elements != ("Li",) or options.chemsys or options.api_key
     if asked and options.source != MATERIALS_PROJECT:
         raise InputError("--elements, --chemsys and --api-key go with --source mp, and only there")
+    _check_places(options)
     if options.band_gap_weights is not None and options.band_gap != "megnet":
         raise InputError("--band-gap-weights goes with --band-gap megnet, and only with it")
+
+
+def _check_places(options: ScreenOptions) -> None:
+    """Refuse an output folder that would be read as source, or whose cleaning would empty it."""
+    source, out = Path(options.source).resolve(), options.out.resolve()
+    if options.source == MATERIALS_PROJECT or not source.is_dir():
+        return
+    if source == out or source in out.parents or out in source.parents:
+        raise InputError(
+            f"--out {options.out} and --source {options.source} must lie apart: results are "
+            "written and removed in the one, and read from the other"
+        )
 
 
 def _open(options: ScreenOptions, folder: ScreeningFolder, say: Any) -> Source:

@@ -259,7 +259,8 @@ def record(
     plain = {k: v for k, v in manifest.as_dict().items() if k != "options"}
     filters = vars(ranking.filters)
     key = content_hash("screening-1", manifest.as_dict(), filters)
-    if search(store, [recorder.experiment_id], f"tags.`{KEY_TAG}` = '{key}'"):
+    earlier = search(store, [recorder.experiment_id], f"tags.`{KEY_TAG}` = '{key}'")
+    if any(run.status == "FINISHED" for run in earlier):
         return store.ui_command()
     tags = {
         "phase": "screening",

@@ -189,7 +189,9 @@ def _coordinate_scale(path: Path, schema: pa.Schema) -> float:
     kind = schema.field("frac_coords").type
     if not (pa.types.is_list(kind) or pa.types.is_large_list(kind)):
         raise InputError(f"{path}: frac_coords must hold a list of numbers a row, but is {kind}")
-    if pa.types.is_floating(kind.value_type):
+    while hasattr(kind, "value_type"):  # three numbers a site may be a list in the list
+        kind = kind.value_type
+    if pa.types.is_floating(kind):
         return 1.0
     given: Mapping[bytes, bytes] = schema.metadata or {}
     try:

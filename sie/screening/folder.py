@@ -59,8 +59,8 @@ class ScreeningFolder:
         InputError
             When the folder holds the results of something else, with what differs.
         """
-        stored = self.manifest()
-        if stored is not None and not fresh:
+        stored = None if fresh else self.manifest()
+        if stored is not None:
             if differences := manifest.differences(stored):
                 raise InputError(
                     f"{self.path} holds another screening: {'; '.join(differences)}; choose "
@@ -81,12 +81,11 @@ class ScreeningFolder:
         """
         path = self.path / MANIFEST
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
+            return dict(json.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
             return None
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             raise InputError(f"{path} is damaged; --fresh starts anew") from error
-        return dict(found)
 
     def write(self, result: ShardResult) -> None:
         """Keep a shard's results. Its rejects first: a shard is done when its table is there."""

@@ -17,6 +17,7 @@ from sie.datasets.crystal_columns import COORDS, FILLINGS, LATTICE, SITES, cryst
 from sie.errors import DownloadError, InputError
 from sie.files import replacing, write_text
 from sie.screening.attempts import Failed, attempt
+from sie.screening.tables import without_properties
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -152,7 +153,7 @@ def _bare(plain: Mapping[str, Any]) -> Structure:
     """Return a structure with elements only: no magnetic moments, no guessed charges."""
     from pymatgen.core import Structure
 
-    given = Structure.from_dict(dict(plain))
+    given = Structure.from_dict(without_properties(plain))
     contents = [site.species.element_composition for site in given]
     return Structure(given.lattice, contents, given.frac_coords)
 

@@ -5,6 +5,7 @@ A row a candidate here, never a structure but those of the best; scoring lives i
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,12 +15,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sie.files import replacing, write_text
+from sie.screening.attempts import Failed, attempt
 from sie.screening.candidate_duplicates import duplicate_groups
 from sie.screening.record import Source
 
 if TYPE_CHECKING:
     import pandas as pd
     from pymatgen.core import Structure
+
+log = logging.getLogger(__name__)
 
 MIN_GAP_EV = 1.0
 MIN_P_SI = 0.5
@@ -125,7 +129,7 @@ def rank(results: pd.DataFrame, source: Source, filters: Filters, n_rejects: int
     chosen = table["place"].to_numpy()[_to_compare(table, passes, filters)].tolist()
     structures = read_places(source, set(chosen))
     groups = group_best([(place, structures[place]) for place in chosen if place in structures])
-    spaces = {entry: space_group(structure) for entry, structure in structures.items()}
+    spaces = {entry: _space_group_or_none(s) for entry, s in structures.items()}
     place = table["place"]
     table["duplicate_group"] = place.map(groups).fillna(NO_GROUP).astype(np.int64)
     table["space_group"] = place.map(spaces).fillna("")
@@ -142,7 +146,13 @@ def group_best(structures: Sequence[tuple[int, Structure]]) -> dict[int, int]:
     structures : sequence of (place, Structure)
         Best first.
     """
-    groups = duplicate_groups({str(place): structure for place, structure in structures})
+    named = {str(place): structure for place, structure in structures}
+    try:
+        groups = attempt(lambda: duplicate_groups(named))
+    except Failed as error:
+        # pymatgen finds no reduced cell for a few skewed ones; the ranking must not fall with them
+        log.warning("duplicates are not grouped (%s)", error.reason)
+        groups = {entry: i for i, entry in enumerate(named)}
     numbers: dict[object, int] = {}
     return {place: numbers.setdefault(groups[str(place)], len(numbers)) for place, _ in structures}
 
@@ -161,6 +171,13 @@ def read_places(source: Source, places: set[int]) -> dict[int, Structure]:
                 if not here:
                     break
     return found
+
+
+def _space_group_or_none(structure: Structure) -> str:
+    try:
+        return attempt(lambda: space_group(structure))
+    except Failed:
+        return ""
 
 
 def space_group(structure: Structure) -> str:
@@ -191,7 +208,8 @@ def _write_cifs(folder: Path, ranking: Ranking) -> None:
     from pymatgen.io.cif import CifWriter
 
     for path in folder.glob("*.cif"):
-        path.unlink()
+        if re.match(r"\d{4,}-", path.name):  # a name of `cif_name`; others are not ours to remove
+            path.unlink()
     for row in ranking.candidates.head(ranking.filters.top).to_dict("records"):
         structure = ranking.structures.get(row["place"])
         if structure is not None:

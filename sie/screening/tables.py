@@ -200,7 +200,9 @@ def _scale(schema: pa.Schema) -> float:
     import pyarrow as pa
 
     kind = schema.field("frac_coords").type
-    if pa.types.is_floating(getattr(kind, "value_type", pa.float64())):
+    while hasattr(kind, "value_type"):  # three numbers a site may be a list in the list
+        kind = kind.value_type
+    if not pa.types.is_integer(kind):
         return 1.0
     given: Mapping[bytes, bytes] = schema.metadata or {}
     return float(given.get(SCALE_KEY, SCALE))
@@ -245,7 +247,7 @@ def _of_line(place: int, file: str, line: bytes) -> Entry:
         item = json.loads(line)
         if not isinstance(item, dict):
             raise ValueError("not an object")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return Entry(place, f"#{place}", where, None, reason=f"no JSON object: {error}"[:120])
 
     def built() -> Structure:
@@ -253,10 +255,22 @@ def _of_line(place: int, file: str, line: bytes) -> Entry:
 
         if "cif" in item:
             return parse_cif(item["cif"])
-        return Structure.from_dict(item.get("structure", item))
+        return Structure.from_dict(without_properties(item.get("structure", item)))
 
     name = item.get("id", item.get("material_id"))
     return _entry(place, "" if name is None else str(name), where, built, item.get(GAP))
+
+
+def without_properties(structure: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a structure's dictionary without properties.
+
+    pymatgen would import and build whatever class a property names, and nothing here reads them.
+    """
+    sites = [
+        {key: value for key, value in site.items() if key != "properties"}
+        for site in structure["sites"]
+    ]
+    return {**structure, "sites": sites, "properties": {}}
 
 
 def _entry(place: int, name: str, where: str, built: Callable[[], Structure], gap: Any) -> Entry:

@@ -225,7 +225,6 @@ def prepare_development(
     else:
         clustering = read_clusters(clusters, development.ids)
     stage("finding oxidation states")
-    # of all entries: those of one are inferred with a look at the others
     decorated, methods = prepare(database.structures)
     counts = Counter(str(method) for method in methods.values())
     data = DevelopmentData(

@@ -180,6 +180,16 @@ def test_wrong_options_are_refused_before_any_work(ensemble, tmp_path, given, sa
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("out", ["mine", "mine/out", "."])
+def test_results_and_source_lie_apart(ensemble, tmp_path, out):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "a.cif").write_text("data")
+    chosen = options(ensemble, tmp_path, source=str(tmp_path / "mine"), out=tmp_path / out)
+    with pytest.raises(InputError, match="must lie apart"):
+        run(chosen)
+    assert (tmp_path / "mine" / "a.cif").read_text() == "data"
+
+
 def test_the_materials_project_needs_a_key(ensemble, tmp_path, monkeypatch):
     monkeypatch.delenv("MP_API_KEY", raising=False)
     with pytest.raises(InputError, match="needs a key"):

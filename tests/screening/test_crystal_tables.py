@@ -3,6 +3,7 @@ import math
 import pickle
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -139,3 +140,28 @@ def test_structures_are_those_that_pymatgen_would_build(tmp_path):
     (entry,) = all_entries(open_source(str(path)))
     assert isinstance(entry.structure, Structure)
     assert entry.structure.matches(crystal)
+
+
+def test_coordinates_may_be_lists_in_a_list(tmp_path):
+    salt = lithium_salts(1)[0]
+    frame = pd.DataFrame(
+        {
+            "id": ["a"],
+            "lattice": [salt.lattice.matrix.ravel().tolist()],
+            "numbers": [[site.specie.Z for site in salt]],
+            "frac_coords": [salt.frac_coords.tolist()],
+        }
+    )
+    frame.to_parquet(tmp_path / "nested.parquet")
+    (entry,) = all_entries(open_source(str(tmp_path / "nested.parquet"), 5))
+    assert same(entry.structure, salt)
+
+
+def test_properties_of_sites_are_not_looked_at(tmp_path):
+    plain = lithium_salts(1)[0].as_dict()
+    plain["sites"][0]["properties"] = {"x": {"@module": "no.such.module", "@class": "Thing"}}
+    path = tmp_path / "s.jsonl"
+    path.write_text(json.dumps({"id": "a", **plain}) + "\n" + "[" * 100_000 + "\n")
+    good, bad = all_entries(open_source(str(path), 5))
+    assert good.structure is not None
+    assert bad.reason.startswith("no JSON object")

@@ -110,3 +110,24 @@ def test_a_gap_at_the_limit_does_not_pass():
     table = results(3).assign(band_gap_eV=[1.0, 1.0001, np.nan], p_si=0.9, novel=True)
     assert rank(table, NOTHING, DEFAULT).candidates["place"].tolist() == [1]
     assert len(ranking(50).table) == 50
+
+
+def test_a_crystal_that_cannot_be_compared_leaves_the_ranking_whole(copies, monkeypatch):
+    def refuse(structures):
+        raise ValueError("can't find niggli")
+
+    source, table = copies
+    monkeypatch.setattr(module, "duplicate_groups", refuse)
+    monkeypatch.setattr(module, "space_group", refuse)
+    found = rank(table, source, DEFAULT)
+    assert found.table["duplicate_group"].tolist() == [0, 1, 2, 3]
+    assert set(found.table["space_group"]) == {""}
+
+
+def test_cifs_that_are_not_ours_stay(copies, tmp_path):
+    source, table = copies
+    own = tmp_path / "out" / "cifs" / "mine.cif"
+    own.parent.mkdir(parents=True)
+    own.write_text("mine")
+    write_ranking(tmp_path / "out", rank(table, source, DEFAULT))
+    assert own.read_text() == "mine"

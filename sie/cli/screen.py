@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from sie.cli import screen_outcome as outcome
-from sie.errors import InputError
+from sie.errors import DownloadError, InputError
 from sie.hashing import DIGITS, content_hash, file_sha256
 from sie.screening.folder import ScreeningFolder
 from sie.screening.materials_project import ENDPOINT, KEY_VARIABLE, Query, fetch
@@ -137,7 +137,13 @@ def load_models(options: ScreenOptions) -> tuple[Models, str]:
     if options.band_gap == "megnet":
         from sie.features.band_gap import BandGapModel
 
-        model = BandGapModel.load(options.band_gap_weights)
+        try:
+            model = BandGapModel.load(options.band_gap_weights)
+        except DownloadError as error:
+            raise DownloadError(
+                f"{error}, and name it with --band-gap-weights FILE; --band-gap given or off does "
+                "without"
+            ) from error
     return Models(ensemble, model, options.band_gap != "off", options.novelty), digest
 
 

@@ -2,6 +2,7 @@ import io
 import json
 import runpy
 import shutil
+from functools import partial
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -16,7 +17,8 @@ from sie.cli import screen as command
 from sie.cli.screen import ScreenOptions, load_models, screen
 from sie.cli.screen_outcome import Progress
 from sie.ensemble.storage import save_ensemble
-from sie.errors import InputError
+from sie.errors import DownloadError, InputError
+from sie.features import band_gap
 from sie.screening.folder import ScreeningFolder
 from sie.screening.record import Reject, ShardResult, result_schema
 from sie.screening.sources import open_source
@@ -249,3 +251,13 @@ def test_the_whole_command_runs_on_ray_and_goes_on_where_it_was(ensemble, tmp_pa
     assert "done before: 2 of 3 shards" in text
     again = pd.read_parquet(chosen.out / "ranked.parquet")
     pd.testing.assert_frame_equal(again, before, rtol=1e-5)
+
+
+def test_without_the_network_a_line_says_how_to_do_without_its_weights(
+    ensemble, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("SIE_CACHE_DIR", str(tmp_path / "empty"))
+    nobody = partial(band_gap.download, "http://127.0.0.1:9/")
+    monkeypatch.setattr(band_gap, "download", nobody)
+    with pytest.raises(DownloadError, match="--band-gap given or off does without"):
+        run(options(ensemble, tmp_path, band_gap="megnet"))

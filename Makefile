@@ -10,7 +10,7 @@ STAMP   := $(VENV)/.installed
 PYTHON  ?= $(shell for p in python3.11 python3 python; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: help install search study test lint unit predict-check lock clean
+.PHONY: help install search study test lint unit predict-check docs lock clean
 
 help:            ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 15
@@ -45,13 +45,20 @@ unit: install    ## the tests alone
 predict-check: install ## load and score in a fresh environment with the predict extra alone
 	SIE_FRESH_ENVIRONMENT=1 $(BIN)/pytest -s tests/end_to_end/test_fresh_environment.py
 
-lock:            ## write requirements/lock.txt and predict.txt anew (needs uv)
+docs:            ## the documentation as a site, in site/
+	@test -x .venv-docs/bin/python || "$(PYTHON)" -m venv .venv-docs
+	@.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/docs.txt
+	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet && echo "site/index.html"
+
+lock:            ## write requirements/lock.txt, predict.txt and docs.txt anew (needs uv)
 	uv pip compile setup.cfg --extra search --extra dev -c requirements/constraints.txt \
 	  --override requirements/overrides.txt --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url -o requirements/lock.txt
 	uv pip compile setup.cfg --extra predict -c requirements/lock.txt \
 	  --universal --python-version 3.11 --no-emit-index-url --no-annotate \
 	  --custom-compile-command 'make lock' -o requirements/predict.txt
+	uv pip compile requirements/docs.in --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-annotate --custom-compile-command 'make lock' -o requirements/docs.txt
 
 clean:           ## remove the environment, not the results
-	rm -rf $(VENV) sie.egg-info
+	rm -rf $(VENV) .venv-docs site sie.egg-info

@@ -90,7 +90,7 @@ class WeightedSet2Set(tf.keras.layers.Layer):
         self.width, self.steps = width, steps
 
     def build(self, input_shape: Sequence[Any]) -> None:
-        """Create the variables, all zero, for rows of input_shape[0][-1] columns.
+        """Create the variables, all zero, for rows of `input_shape[0][-1]` columns.
 
         `initial_readout` draws what to start a training from.
         """

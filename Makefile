@@ -10,7 +10,7 @@ STAMP   := $(VENV)/.installed
 PYTHON  ?= $(shell for p in python3.11 python3 python; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: help install search study test lint unit predict-check docs lock clean
+.PHONY: help install search study test lint unit fuzz audit drills predict-check docs lock clean
 
 help:            ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 15
@@ -42,6 +42,17 @@ lint: install    ## ruff and mypy
 unit: install    ## the tests alone
 	$(BIN)/pytest -n 2 --dist loadfile
 
+fuzz: install    ## feed the readers 100,000 broken files (minutes): make fuzz ARGS="--seed 7"
+	nice -n 15 $(BIN)/python benchmarks/fuzz.py $(ARGS)
+
+audit: install   ## known advisories of the locked packages, for information (needs the network)
+	@test -x $(VENV)/audit/bin/pip-audit || { "$(BIN)/python" -m venv $(VENV)/audit && \
+	  $(VENV)/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit; }
+	@$(VENV)/audit/bin/python benchmarks/audit.py
+
+drills: install  ## break searches in every known way and count their trials (half an hour)
+	@PYTHONPATH=.:tests nice -n 5 $(BIN)/python -m faults $(ARGS)
+
 predict-check: install ## load and score in a fresh environment with the predict extra alone
 	SIE_FRESH_ENVIRONMENT=1 $(BIN)/pytest -s tests/end_to_end/test_fresh_environment.py
 
@@ -51,7 +62,7 @@ docs:            ## the documentation as a site, in site/
 	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet && echo "site/index.html"
 
 lock:            ## write requirements/lock.txt, predict.txt and docs.txt anew (needs uv)
-	uv pip compile setup.cfg --extra search --extra dev -c requirements/constraints.txt \
+	uv pip compile setup.cfg --extra search --extra cluster --extra dev -c requirements/constraints.txt \
 	  --override requirements/overrides.txt --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url -o requirements/lock.txt
 	uv pip compile setup.cfg --extra predict -c requirements/lock.txt \

@@ -6,6 +6,7 @@ Only the transfer lives here; addresses and checksums stand where the files are 
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
 
 from sie.errors import DownloadError
@@ -36,10 +37,14 @@ def fetch(url: str, sha256: str, path: Path, way_out: str) -> Path:
     ------
     DownloadError
         When it cannot be fetched, or is not the published one.
+    ValueError
+        When the checksum is none.
     """
     import pooch
     import requests
 
+    if not re.fullmatch(r"[0-9a-f]{64}", sha256):  # pooch takes anything where there is none
+        raise ValueError(f"no SHA-256 of {url} but {sha256!r}")
     pooch.get_logger().setLevel(logging.WARNING)
     downloader = pooch.HTTPDownloader(timeout=TIMEOUT_S)
     try:

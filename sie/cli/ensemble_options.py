@@ -12,6 +12,7 @@ from typing import Any
 
 from sie.ensemble.record import Recipe
 from sie.ensemble.recording import default_model_name
+from sie.secrets import hidden
 
 OFF = "off"
 DATA_OPTIONS = (
@@ -70,7 +71,7 @@ class EnsembleOptions:
         for name in (*DATA_OPTIONS, "tracking_uri"):
             value = getattr(self, name)
             if value != type(self).__dataclass_fields__[name].default:
-                words += [f"--{name.replace('_', '-')}", str(value)]
+                words += [f"--{name.replace('_', '-')}", hidden(str(value))]
         return words
 
     def folder(self, recipe: Recipe) -> Path:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from sie.errors import SieError
+from sie.secrets import RedactingFormatter, redacted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,7 +32,8 @@ def run(parser: argparse.ArgumentParser, main: Callable[[argparse.Namespace, Con
     try:
         return main(args, console)
     except SieError as error:
-        errors.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        line = f"error: {redacted(str(error))}"
+        errors.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
         return error.exit_code
     except ModuleNotFoundError as error:
         errors.print(
@@ -60,11 +62,9 @@ def run(parser: argparse.ArgumentParser, main: Callable[[argparse.Namespace, Con
 
 def _quieten(verbose: bool) -> None:
     """Keep the libraries' own messages off the screen, unless asked for."""
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.ERROR,
-        format="%(asctime)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(RedactingFormatter("%(asctime)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, handlers=[handler])
     logging.getLogger("sie").setLevel(logging.INFO if verbose else logging.WARNING)
     if not verbose:
         warnings.simplefilter("ignore")

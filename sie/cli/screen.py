@@ -25,6 +25,7 @@ from sie.screening.provenance import sources_hash
 from sie.screening.record import Manifest, ShardResult, Source, Speed
 from sie.screening.sources import SHARD, open_source
 from sie.screening.tables import open_parquet
+from sie.secrets import hidden
 
 if TYPE_CHECKING:
     from sie.ensemble.predictor import SuperionicEnsemble
@@ -82,7 +83,7 @@ class ScreenOptions:
             value = getattr(self, item.name)
             if item.name in (_SECRET, "record_folder", "fresh", "dry_run") or value == item.default:
                 continue
-            texts = [str(v) for v in value] if isinstance(value, tuple) else [str(value)]
+            texts = [str(v) for v in value] if isinstance(value, tuple) else [hidden(str(value))]
             words += [f"--{item.name.replace('_', '-')}", *texts]
         return shlex.join(words)
 

@@ -22,6 +22,7 @@ from sie.files import replacing, write_text
 from sie.hashing import content_hash
 from sie.reporting.console import duration
 from sie.screening.record import PREDICTED, STAGES, ShardResult, Speed
+from sie.secrets import hidden
 
 if TYPE_CHECKING:
     import numpy as np
@@ -351,7 +352,7 @@ def _next_command(options: ScreenOptions, ranking: Ranking) -> str:
     file = str(options.out / CIFS / cif_name(best[0]["rank"], best[0]["id"])) if best else "FILE"
     words = ["python", "experiments/explain.py", file, "--ensemble", options.ensemble]
     if options.tracking_uri:
-        words += ["--tracking-uri", options.tracking_uri]
+        words += ["--tracking-uri", hidden(options.tracking_uri)]
     return shlex.join(words)
 
 

@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sie.errors import InputError
+from sie.datasets.cif_limits import (
+    MAX_BYTES,
+    MAX_SECONDS,
+    UnusableCif,
+    bounded_text,
+    check_positions,
+    parser_of,
+)
+from sie.reading import TooLarge, lines_of, read_bytes
+from sie.time_limits import TimeOver, time_limit
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -29,13 +38,12 @@ Refinements often leave sums such as 1.02; the archived code of 10.1039/d5dd0005
 MAX_SPECIES_OCCUPANCY = 1.1
 """One species alone may exceed 1 by rounding or refinement; above this it is a mistyped value."""
 
-MAX_BYTES = 10_000_000
-MAX_LINE = 20_000
-"""The CIF standard allows 2,048; pymatgen's tokeniser takes quadratic time on a line of quotes."""
-
 MAX_SITES = 5_000
-MAX_POSITIONS = 50_000
-"""Largest product of listed atoms and symmetry operations: bounds the time of the expansion."""
+MIN_REPEAT_A = 0.5
+"""Shortest lattice vector: atoms of a thinner cell have millions of neighbours (graphene: 2.5)."""
+
+MAX_SITES_IN_A3 = 200
+"""Sites in a cube of 1 Å: split sites crowd, but a hundred thousand pairs a site take minutes."""
 
 VOLUME_PER_ATOM_A3 = (1.0, 1000.0)
 """Cells outside this range are a broken cell line (diamond: 5.7, caesium: 115)."""
@@ -43,15 +51,6 @@ VOLUME_PER_ATOM_A3 = (1.0, 1000.0)
 _ISOTOPE = re.compile(r"[DT](?![A-Za-z])")
 _VACANCY_NAMES = frozenset({"va", "vac", "vc", "vacancy"})  # pymatgen would read vanadium
 _CHARGED_SYMBOL = re.compile(r"([A-Z][a-z]?)(\d*)([+-])")
-
-
-class UnusableCif(InputError):
-    """A CIF that gives no usable crystal; `reason` says why in a few words."""
-
-    def __init__(self, reason: str, file: str = "") -> None:
-        self.reason = reason
-        self.file = file
-        super().__init__(f"CIF {file}: {reason}" if file else f"CIF: {reason}")
 
 
 def read_cif(path: Path) -> Structure:
@@ -73,9 +72,9 @@ def read_cif(path: Path) -> Structure:
         When the file cannot be read or its content is refused.
     """
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise UnusableCif(f"larger than {MAX_BYTES // 1_000_000} MB", str(path))
-        text = path.read_text(encoding="utf-8", errors="replace")
+        text = lines_of(read_bytes(path, MAX_BYTES), errors="replace")
+    except TooLarge as error:
+        raise UnusableCif(str(error), str(path)) from error
     except OSError as error:
         raise UnusableCif(f"cannot be read: {error.strerror}", str(path)) from error
     return parse_cif(text, str(path))
@@ -102,36 +101,32 @@ def parse_cif(text: str, file: str = "") -> Structure:
     Raises
     ------
     UnusableCif
-        When no crystal can be built, or occupancies are impossible, or it is too large.
+        When no crystal can be built, or occupancies are impossible, or it is too large or takes
+        too long (`cif_limits`).
     """
-    if len(text) > MAX_BYTES:
-        raise UnusableCif(f"larger than {MAX_BYTES // 1_000_000} MB", file)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), time_limit(MAX_SECONDS):
             warnings.simplefilter("ignore")
             return _build(text)
     except UnusableCif as refusal:
         raise UnusableCif(refusal.reason, file) from refusal.__cause__
+    except TimeOver as error:
+        raise UnusableCif(f"{error} to read", file) from error
     except Exception as error:  # pymatgen raises a dozen kinds on malformed text
         raise UnusableCif(_short_reason(error), file) from error
 
 
 def _build(text: str) -> Structure:
-    from pymatgen.io.cif import CifParser
-
-    if max(map(len, text.splitlines()), default=0) > MAX_LINE:
-        raise UnusableCif(f"a line is longer than {MAX_LINE} characters")
-    if "_atom_site_fract_x" not in text:
+    bounded = bounded_text(text)
+    if "_atom_site_fract_x" not in bounded:
         raise UnusableCif("no atom positions")
-    parser = CifParser.from_str(text, occupancy_tolerance=OCCUPANCY_TOLERANCE)
+    parser = parser_of(bounded, OCCUPANCY_TOLERANCE)
     block = _only_block_with_atoms(parser)
     _check_occupancies(block)
     _check_symbols(block)
     _rename_isotopes(block)
     _declare_oxidation_states(block)
-    n_positions = len(block["_atom_site_label"]) * len(parser.get_symops(block))
-    if n_positions > MAX_POSITIONS:
-        raise UnusableCif(f"{n_positions} positions, more than {MAX_POSITIONS}")
+    check_positions(block, len(parser.get_symops(block)))
     structure = parser.parse_structures(primitive=False, on_error="raise")[0]
     cleaned = _clean(structure)
     check_cell(cleaned)
@@ -239,6 +234,22 @@ def check_cell(structure: Structure) -> None:
     volume = structure.volume / structure.composition.num_atoms
     if not low <= volume <= high:
         raise UnusableCif(f"impossible cell: {volume:.3g} Å³ per atom")
+    _check_density(structure)
+
+
+def _check_density(structure: Structure) -> None:
+    """Refuse what fills its volume so unevenly that finding neighbours takes minutes."""
+    lattice = structure.lattice
+    # no lattice vector is shorter than the least distance between lattice planes
+    if np.linalg.norm(lattice.inv_matrix, axis=0).max() > 1 / MIN_REPEAT_A:
+        repeat = min(lattice.get_lll_reduced_lattice().abc)
+        if not repeat >= MIN_REPEAT_A:
+            raise UnusableCif(f"impossible cell: it repeats every {repeat:.2g} Å")
+    if len(structure) > MAX_SITES_IN_A3:
+        cubes = np.floor(structure.frac_coords % 1 @ lattice.matrix).astype(int)
+        n_most = np.unique(cubes, axis=0, return_counts=True)[1].max()
+        if n_most > MAX_SITES_IN_A3:
+            raise UnusableCif(f"{n_most} sites within 1 Å, more than {MAX_SITES_IN_A3}")
 
 
 def _short_reason(error: Exception) -> str:

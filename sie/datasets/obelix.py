@@ -5,15 +5,18 @@ Fetching, checking and reading its two files; what a row of the record holds is 
 
 from __future__ import annotations
 
+import bz2
 import csv
+import gzip
 import io
 import logging
+import lzma
 import os
 import tarfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from sie.datasets.assemble import Measurement, assemble
 from sie.datasets.cif import MAX_BYTES, UnusableCif, parse_cif
@@ -23,6 +26,7 @@ from sie.downloads import fetch
 from sie.errors import InputError
 from sie.files import cache_dir
 from sie.hashing import file_sha256
+from sie.reading import MANY_BYTES, TooLarge, lines_of, read_bytes
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -43,6 +47,9 @@ SHA256 = {
     TEST_FILE: "b2c266eb74e22f403743d52959bea7c43b1531a850994870a70dd909200e5297",
 }
 DATA_DIR_VARIABLE = "SIE_DATA_DIR"
+
+MAX_UNPACKED = 200_000_000
+"""Most that an archive may unpack to; OBELiX has 2 MB, and 10 MB of gzip can hold 10 GB."""
 
 _SIGMA_COLUMN = "Ionic conductivity (S cm-1)"
 
@@ -143,20 +150,44 @@ def read_archive(path: Path) -> dict[str, str]:
     Raises
     ------
     InputError
-        When the archive cannot be read.
+        When the archive cannot be read, or holds more than `MAX_UNPACKED` bytes.
     """
     texts = {}
     try:
-        with tarfile.open(path, "r:*") as archive:
+        # only the plain form: it is unpacked already, and by that bounded
+        with tarfile.open(fileobj=io.BytesIO(_unpacked(path)), mode="r:") as archive:
             for member in archive:
                 name = PurePosixPath(member.name)
                 if not member.isfile() or name.suffix.lower() != ".cif" or member.size > MAX_BYTES:
                     continue
                 if handle := archive.extractfile(member):
                     texts[name.stem] = handle.read(MAX_BYTES).decode("utf-8", errors="replace")
-    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+    except (
+        *(tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError),
+        *(ValueError, OverflowError, MemoryError),  # of numbers in damaged headers
+    ) as error:
         raise InputError(f"{path} is not a readable tar archive; fetch it again") from error
     return texts
+
+
+def _unpacked(path: Path) -> bytes:
+    """Return the plain tar archive in one that may be packed."""
+    openers: Mapping[bytes, Callable[[IO[bytes]], Any]] = {
+        b"\x1f\x8b": gzip.open,
+        b"BZh": bz2.open,
+        b"\xfd7zXZ": lzma.open,
+    }
+    try:
+        data = read_bytes(path, MANY_BYTES)
+    except TooLarge as error:
+        raise InputError(f"{path} is {error}; fetch it again") from error
+    for magic, opener in openers.items():
+        if data.startswith(magic):
+            with opener(io.BytesIO(data)) as handle:
+                data = handle.read(MAX_UNPACKED + 1)
+    if len(data) > MAX_UNPACKED:
+        raise InputError(f"{path} holds more than {MAX_UNPACKED // 1_000_000} MB; fetch it again")
+    return data
 
 
 def _ids(path: Path) -> frozenset[str]:
@@ -165,7 +196,9 @@ def _ids(path: Path) -> frozenset[str]:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig", errors="replace")
+        return lines_of(read_bytes(path, MANY_BYTES), "utf-8-sig", "replace")
+    except TooLarge as error:
+        raise InputError(f"{path} is {error}; fetch it again") from error
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
 
@@ -201,9 +234,9 @@ def _read_table(
 def _rows(path: Path, text: str) -> Iterator[tuple[str, dict[str, str]]]:
     reader = csv.DictReader(io.StringIO(text, newline=""))
     needed = {"ID", _SIGMA_COLUMN, "DOI", "Family"}
-    if missing := sorted(needed - set(reader.fieldnames or ())):
-        raise InputError(f"{path} is no table of OBELiX: column {missing[0]!r} is missing")
     try:
+        if missing := sorted(needed - set(reader.fieldnames or ())):
+            raise InputError(f"{path} is no table of OBELiX: column {missing[0]!r} is missing")
         for row in reader:
             yield f"{path.name}:{reader.line_num}", row
     except csv.Error as error:

@@ -11,7 +11,7 @@ import logging
 import math
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from importlib import resources
@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from sie.bounded_yaml import load_bounded
 from sie.datasets.record import COLUMNS, SUPERIONIC_SIGMA_S_PER_CM, Database
 from sie.errors import InputError
 
@@ -56,6 +57,7 @@ VACANT = "vacant"
 _SLUG = re.compile(r"[a-z0-9][a-z0-9.-]*")
 _DOI = re.compile(r"10\.\d{4,9}/[^\s;,]+")
 _SUM_TOLERANCE = 1e-6
+MAX_MESSAGE = 500
 
 # first space group number of each crystal system, and the lattice constants that are free in it
 _SYSTEMS = (
@@ -155,18 +157,19 @@ def read_prototypes(folder: Traversable | None = None) -> Mapping[str, Prototype
         When the file cannot be read, has another format version, or a type is malformed.
     """
     try:
-        content = yaml.safe_load(_read(folder, PROTOTYPES_FILE))
-    except yaml.YAMLError as error:
-        raise InputError(f"{PROTOTYPES_FILE} is not readable YAML: {error}") from error
+        content, _ = load_bounded(_read(folder, PROTOTYPES_FILE))
+    except (yaml.YAMLError, ValueError) as error:
+        line = " ".join(str(error).split())[:200]
+        raise _refusal(f"{PROTOTYPES_FILE} is not readable YAML: {line}") from error
     version = content.get("version") if isinstance(content, dict) else None
     if version != FORMAT_VERSION:
-        raise InputError(
+        raise _refusal(
             f"{PROTOTYPES_FILE} has format version {version}, this sie reads {FORMAT_VERSION}; "
             "use the files that came with it"
         )
     prototypes = content.get("prototypes")
     if not isinstance(prototypes, dict):
-        raise InputError(f"{PROTOTYPES_FILE} has no mapping 'prototypes'; reinstall sie")
+        raise _refusal(f"{PROTOTYPES_FILE} has no mapping 'prototypes'; reinstall sie")
     return {str(key): _prototype(str(key), entry) for key, entry in prototypes.items()}
 
 
@@ -180,17 +183,21 @@ def read_members(folder: Traversable | None = None) -> tuple[Member, ...]:
     """
     prototypes = read_prototypes(folder)
     reader = csv.DictReader(_read(folder, MEMBERS_FILE).splitlines())
-    if tuple(reader.fieldnames or ()) != MEMBER_COLUMNS:
-        raise InputError(f"{MEMBERS_FILE}: the columns must be {', '.join(MEMBER_COLUMNS)}")
     members: dict[str, Member] = {}
-    for row in reader:
-        where = f"{MEMBERS_FILE} line {reader.line_num} ({row['id']})"
-        if None in row or None in row.values():
-            raise InputError(f"{where}: a row has {len(MEMBER_COLUMNS)} fields; check its commas")
-        member = _member(row, where, prototypes)
-        if member.id in members:
-            raise InputError(f"{where}: this id occurs already; ids must be unique")
-        members[member.id] = member
+    try:
+        if tuple(reader.fieldnames or ()) != MEMBER_COLUMNS:
+            raise _refusal(f"{MEMBERS_FILE}: the columns must be {', '.join(MEMBER_COLUMNS)}")
+        for row in reader:
+            where = f"{MEMBERS_FILE} line {reader.line_num} ({row['id']})"
+            if None in row or None in row.values():
+                n = len(MEMBER_COLUMNS)
+                raise _refusal(f"{where}: a row has {n} fields; check its commas")
+            member = _member(row, where, prototypes)
+            if member.id in members:
+                raise _refusal(f"{where}: this id occurs already; ids must be unique")
+            members[member.id] = member
+    except csv.Error as error:
+        raise _refusal(f"{MEMBERS_FILE} line {reader.line_num}: {error}; reinstall sie") from error
     return tuple(members.values())
 
 
@@ -240,9 +247,9 @@ def parse_occupancies(text: str, where: str) -> dict[str, dict[str, float]]:
     for part in text.split(";"):
         label, equals, species = (piece.strip() for piece in part.partition("="))
         if not (label and equals and species):
-            raise InputError(f"{where}: cannot read {part.strip()!r}; write Site=Element:amount")
+            raise _refusal(f"{where}: cannot read {part.strip()!r}; write Site=Element:amount")
         if label in occupancies:
-            raise InputError(f"{where}: site {label} is given twice; join its elements with +")
+            raise _refusal(f"{where}: site {label} is given twice; join its elements with +")
         occupancies[label] = {} if species == VACANT else _amounts(species, label, where)
     return occupancies
 
@@ -252,30 +259,43 @@ def _read(folder: Traversable | None, name: str) -> str:
     try:
         return (home / name).read_text(encoding="utf-8")
     except OSError as error:
-        raise InputError(f"cannot read {home / name}: {error.strerror}; reinstall sie") from error
+        raise _refusal(f"cannot read {home / name}: {error.strerror}; reinstall sie") from error
+    except UnicodeDecodeError as error:
+        raise _refusal(f"{home / name} is not UTF-8 text; reinstall sie") from error
 
 
 def _prototype(key: str, entry: Any) -> Prototype:
     try:
         sites = tuple(
-            Site(label, (float(x), float(y), float(z)), species[0] if species else "")
+            Site(str(label), (float(x), float(y), float(z)), _default(species))
             for label, (x, y, z, *species) in entry["sites"].items()
         )
         space_group = int(entry["space_group"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise _refusal(
             f"{PROTOTYPES_FILE}, {key}: needs space_group and sites of 'label: [x, y, z]' "
             f"or 'label: [x, y, z, Element]' ({error})"
         ) from error
     if not 1 <= space_group <= 230:
-        raise InputError(f"{PROTOTYPES_FILE}, {key}: no space group {space_group}; give 1 to 230")
+        raise _refusal(f"{PROTOTYPES_FILE}, {key}: no space group {space_group}; give 1 to 230")
     return Prototype(key, space_group, sites)
+
+
+def _default(species: Sequence[Any]) -> str:
+    """Return the element that fills a site where nothing else is stated."""
+    from pymatgen.core import Element
+
+    if not species:
+        return ""
+    if len(species) > 1 or not Element.is_valid_symbol(str(species[0])):
+        raise ValueError("no element")
+    return str(species[0])
 
 
 def _member(row: Mapping[str, str], where: str, prototypes: Mapping[str, Prototype]) -> Member:
     key = row["prototype"]
     if key not in prototypes:
-        raise InputError(f"{where}: unknown prototype {key!r}; known: {', '.join(prototypes)}")
+        raise _refusal(f"{where}: unknown prototype {key!r}; known: {', '.join(prototypes)}")
     _expect(_SLUG.fullmatch(row["id"]), where, "id", row["id"], "a-z, 0-9, dots and hyphens")
     _expect(row["family"] and row["formula"], where, "family and formula", "", "both")
     _expect(_DOI.fullmatch(row["doi"]), where, "doi", row["doi"], "10.prefix/suffix")
@@ -299,7 +319,13 @@ def _member(row: Mapping[str, str], where: str, prototypes: Mapping[str, Prototy
 
 def _expect(holds: object, where: str, what: str, came: str, wanted: str) -> None:
     if not holds:
-        raise InputError(f"{where}: {what} is {came!r}; expected {wanted}")
+        raise _refusal(f"{where}: {what} is {came!r}; expected {wanted}")
+
+
+def _refusal(message: str) -> InputError:
+    """Return an error of one line, whatever stands in the cells that it quotes."""
+    line = " ".join(message.split())
+    return InputError(line if len(line) <= MAX_MESSAGE else f"{line[:MAX_MESSAGE]}...")
 
 
 def _positive(row: Mapping[str, str], column: str, where: str) -> float:
@@ -315,9 +341,7 @@ def _lattice(row: Mapping[str, str], space_group: int, where: str) -> tuple[floa
     """Complete the free lattice constants of a crystal system; refuse the dependent ones."""
     system, free = next((name, free) for first, name, free in _SYSTEMS if space_group >= first)
     if superfluous := [name for name in LATTICE_COLUMNS if row[name] and name not in free]:
-        raise InputError(
-            f"{where}: {superfluous[0]} follows from the {system} cell; leave it empty"
-        )
+        raise _refusal(f"{where}: {superfluous[0]} follows from the {system} cell; leave it empty")
     given = {name: _positive(row, name, where) for name in free}
     a = given["a_A"]
     gamma = 120.0 if system == "hexagonal" else 90.0
@@ -331,14 +355,14 @@ def _fill(
     """Merge what a row states with the defaults of its prototype; vacant sites are dropped."""
     labels = {site.label for site in prototype.sites}
     if unknown := [label for label in stated if label not in labels]:
-        raise InputError(
+        raise _refusal(
             f"{where}: prototype {prototype.key} has no site {unknown[0]!r}; "
             f"it has {', '.join(site.label for site in prototype.sites)}"
         )
     filled: dict[str, Mapping[str, float]] = {}
     for site in prototype.sites:
         if site.label not in stated and not site.default:
-            raise InputError(
+            raise _refusal(
                 f"{where}: site {site.label} of prototype {prototype.key} is not stated; "
                 f"give its elements or {site.label}={VACANT}"
             )
@@ -355,18 +379,25 @@ def _amounts(species: str, label: str, where: str) -> dict[str, float]:
     for item in species.split("+"):
         symbol, colon, number = (piece.strip() for piece in item.partition(":"))
         if not Element.is_valid_symbol(symbol) or symbol in amounts:
-            raise InputError(f"{where}: site {label}: {symbol!r} is no element or stands twice")
+            raise _refusal(f"{where}: site {label}: {symbol!r} is no element or stands twice")
         try:
-            amounts[symbol] = float(Fraction(number)) if colon else 1.0
-        except (ValueError, ZeroDivisionError) as error:
-            raise InputError(f"{where}: site {label}: {number!r} is not a number") from error
+            amounts[symbol] = _fraction(number) if colon else 1.0
+        except (ValueError, ZeroDivisionError, OverflowError) as error:
+            raise _refusal(f"{where}: site {label}: {number!r} is not a number") from error
     total = sum(amounts.values())
     if min(amounts.values()) <= 0 or total > 1 + _SUM_TOLERANCE:
-        raise InputError(
+        raise _refusal(
             f"{where}: the occupancies of site {label} sum to {total:g}; "
             "each must be positive and their sum at most 1"
         )
     return amounts
+
+
+def _fraction(text: str) -> float:
+    # a Fraction of "1e999999999" is a whole number of a billion digits
+    if len(text) > 40 or "e" in text.lower():
+        raise ValueError(text)
+    return float(Fraction(text))
 
 
 def _row(member: Member, structure: Structure) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sie.datasets.crystal_columns import PREFIX, crystal_columns, crystals
 from sie.datasets.duplicates import DuplicateGroup
+from sie.datasets.parquet import open_plain
 from sie.datasets.record import Database, LeftOut
 from sie.errors import InputError, SieError
 from sie.files import replacing
@@ -120,9 +121,8 @@ def _to_arrow(database: Database) -> pa.Table:
 
 
 def _from_arrow(path: Path, name: str, left_out: Sequence[Mapping[str, str]]) -> Database:
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(path)
+    with open_plain(path) as file:
+        table = file.read()
     ours = [column for column in table.column_names if column.startswith(PREFIX)]
     frame = table.drop_columns(ours).to_pandas()
     structures = dict(zip(frame.index, crystals(table.select(ours)), strict=True))

@@ -30,10 +30,13 @@ from sie.datasets.values import (
     parse_temperature,
 )
 from sie.errors import InputError
+from sie.reading import MANY_BYTES, TooLarge, read_bytes
 
 logger = logging.getLogger(__name__)
 
-MAX_BYTES = 100_000_000
+MAX_BYTES = MANY_BYTES
+MAX_COLUMNS = 1_000
+"""Every unknown heading is compared with every known one."""
 
 _SIGMA_NAMES = ("sigma", "σ", "sigma_rt", "σ_rt", "conductivity", "ionic_conductivity")
 _SIGMA_UNITS = ("", "_s_per_cm", "_s_cm", "_s_cm_1")
@@ -128,6 +131,8 @@ def find_columns(header: Sequence[str], table: Path) -> dict[str, int]:
     InputError
         When there is no id or no conductivity, or two columns mean the same.
     """
+    if len(header) > MAX_COLUMNS:
+        raise InputError(f"{table} has {len(header)} columns; at most {MAX_COLUMNS} are read")
     plain = [_plain_heading(text) for text in header]
     columns = {}
     for field, aliases in ALIASES.items():
@@ -147,9 +152,9 @@ def find_columns(header: Sequence[str], table: Path) -> dict[str, int]:
 
 def _read_text(table: Path) -> str:
     try:
-        if table.stat().st_size > MAX_BYTES:
-            raise InputError(f"{table} is larger than {MAX_BYTES // 1_000_000} MB; split it")
-        data = table.read_bytes()
+        data = read_bytes(table, MAX_BYTES)
+    except TooLarge as error:
+        raise InputError(f"{table} is {error}; split it") from error
     except OSError as error:
         raise InputError(f"{table} cannot be read: {error.strerror}; check the path") from error
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):

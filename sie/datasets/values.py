@@ -20,6 +20,9 @@ MEASURED_K = (10.0, 2000.0)
 MAX_SIGMA_S_PER_CM = 10.0
 """Above any known Li conductor by orders of magnitude: such a cell is in another unit."""
 
+MAX_CELL = 200
+"""Characters of a value, with its unit."""
+
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?", re.ASCII)
 _POWER = re.compile(r"(?:([^x*·]+?)\s*[x*·]\s*)?10\s*\^?\s*([+-]\d{1,3})", re.ASCII)
 _EMPTY = frozenset({"", "-", "--", "?", "na", "n/a", "nan", "none", "null"})
@@ -59,14 +62,14 @@ def parse_number(text: str) -> float:
     UnusableValue
         When the text is anything else.
     """
-    plain = unicodedata.normalize("NFKC", text).replace("−", "-").replace("×", "x").strip()
+    plain = unicodedata.normalize("NFKC", _short(text)).replace("−", "-").replace("×", "x").strip()
     plain = re.sub(r"\(\d+\)", "", plain)
     if plain.count(",") == 1 and "." not in plain:
         plain = plain.replace(",", ".")
     if power := _POWER.fullmatch(plain):
         plain = f"{(power[1] or '1').strip()}e{power[2]}"
     if not _NUMBER.fullmatch(plain) or not math.isfinite(value := float(plain)):
-        raise UnusableValue(f"'{text.strip()[:30]}' is not a number")
+        raise UnusableValue(f"{_quoted(text)} is not a number")
     return value
 
 
@@ -104,12 +107,12 @@ def parse_class(text: str) -> int:
     UnusableValue
         When the text names no class.
     """
-    plain = re.sub(r"[\s_-]", "", text.lower())
+    plain = re.sub(r"[\s_-]", "", _short(text).lower())
     if plain in _POSITIVE:
         return 1
     if plain in _NEGATIVE:
         return 0
-    raise UnusableValue(f"'{text.strip()[:30]}' is not a class; 0 or 1 is")
+    raise UnusableValue(f"{_quoted(text)} is not a class; 0 or 1 is")
 
 
 def parse_temperature(text: str, *, celsius: bool = False) -> float:
@@ -120,7 +123,7 @@ def parse_temperature(text: str, *, celsius: bool = False) -> float:
     UnusableValue
         When the text is no temperature, or none at which a solid is measured.
     """
-    plain = text.strip()
+    plain = _short(text).strip()
     if plain.lower() in ("rt", "room", "room temperature", "ambient"):
         return ROOM_K
     if unit := re.fullmatch(r"(.*?)\s*(?:°?\s*C|(K))", plain):
@@ -142,3 +145,15 @@ def _split_bound(text: str) -> tuple[str, str]:
     match = re.match(r"\s*([<>≤≥])?=?\s*(.*)", text, re.DOTALL)
     bound = (match[1] or "") if match else ""
     return {"≤": "<", "≥": ">"}.get(bound, bound), match[2] if match else text
+
+
+def _short(text: str) -> str:
+    """Refuse a cell of a page: patterns of numbers and units take cubic time on it."""
+    if len(text) > MAX_CELL:
+        raise UnusableValue(f"{_quoted(text)}... is too long for a value")
+    return text
+
+
+def _quoted(text: str) -> str:
+    """Return the begin of a cell on one line."""
+    return f"'{' '.join(text.split())[:30]}'"

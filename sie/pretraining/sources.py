@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sie.datasets.parquet import open_plain, parquet_errors
 from sie.errors import InputError
 from sie.hashing import file_sha256
 from sie.pretraining import matbench
 from sie.pretraining.record import Crystal, CrystalTable, collect
+from sie.reading import MANY_BYTES
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -104,20 +106,13 @@ def from_parquet(path: Path) -> Iterator[Crystal]:
     InputError
         When it is no Parquet file or lacks a column.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(path) as file:
-            schema = file.schema_arrow
-            label = _label_column(path, schema.names, ("id", *GEOMETRY))
-            scale = _coordinate_scale(path, schema)
-            columns = ["id", *GEOMETRY, label]
-            for batch in file.iter_batches(batch_size=BATCH, columns=columns):
-                yield from _of_batch(batch, label, scale)
-    except (pa.ArrowException, OSError) as error:
-        first = str(error).splitlines()[0]
-        raise InputError(f"{path} cannot be read as Parquet: {first}") from error
+    with parquet_errors(path), open_plain(path) as file:
+        schema = file.schema_arrow
+        label = _label_column(path, schema.names, ("id", *GEOMETRY))
+        scale = _coordinate_scale(path, schema)
+        columns = ["id", *GEOMETRY, label]
+        for batch in file.iter_batches(batch_size=BATCH, columns=columns):
+            yield from _of_batch(batch, label, scale)
 
 
 def from_csv(path: Path, cifs: Path, left_out: Counter[str]) -> Iterator[Crystal]:
@@ -132,6 +127,8 @@ def from_csv(path: Path, cifs: Path, left_out: Counter[str]) -> Iterator[Crystal
     from sie.datasets.cif_folder import CifFolder
 
     folder = CifFolder(cifs)
+    if path.stat().st_size > MANY_BYTES:
+        raise InputError(f"{path} is larger than {MANY_BYTES // 1_000_000} MB; split it")
     try:
         with path.open(newline="", encoding="utf-8-sig") as handle:
             reader = csv.DictReader(handle)

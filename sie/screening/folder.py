@@ -15,6 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sie.datasets.parquet import open_plain
 from sie.errors import InputError
 from sie.files import replacing, write_text
 from sie.screening.record import Manifest, Reject, ShardResult, Source, result_schema
@@ -105,9 +106,8 @@ class ScreeningFolder:
     def table(self) -> pa.Table:
         """Return the results of all finished shards, in the order of the source."""
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
-        parts = [pq.read_table(path) for path in sorted((self.path / PARTS).glob("*.parquet"))]
+        parts = [open_plain(path).read() for path in sorted((self.path / PARTS).glob("*.parquet"))]
         plain = [part.replace_schema_metadata(None) for part in parts]
         return pa.concat_tables([result_schema().empty_table(), *plain])
 

@@ -18,6 +18,7 @@ from sie.errors import DownloadError, InputError
 from sie.files import replacing, write_text
 from sie.screening.attempts import Failed, attempt
 from sie.screening.tables import without_properties
+from sie.secrets import hidden, is_exposed, redacted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -101,7 +102,7 @@ def fetch(
     paths = [folder / f"page-{i:05d}.parquet" for i in range(math.ceil(max(total, 0) / page))]
     if paths and all(path.exists() for path in paths):
         return paths
-    with _session(key) as session:
+    with _session(key, endpoint) as session:
         number = 0
         while total < 0 or number * page < total:
             path = folder / f"page-{number:05d}.parquet"
@@ -131,12 +132,23 @@ def table_of(documents: Sequence[Mapping[str, Any]]) -> pa.Table:
     parts = [_columns(document.get("structure")) for document in documents]
     columns = {
         "id": pa.array([str(item.get("material_id", "")) for item in documents], pa.string()),
-        "formula": pa.array([item.get("formula_pretty") for item in documents], pa.string()),
-        "band_gap": pa.array([item.get("band_gap") for item in documents], pa.float64()),
+        "formula": pa.array([_text(item.get("formula_pretty")) for item in documents], pa.string()),
+        "band_gap": pa.array([_number(item.get("band_gap")) for item in documents], pa.float64()),
     }
     for name in _CRYSTAL:
         columns[name] = pa.concat_arrays([part[name] for part in parts])
     return pa.table(columns)
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _number(value: Any) -> float | None:
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def _columns(plain: Any) -> dict[str, pa.Array]:
@@ -158,7 +170,7 @@ def _bare(plain: Mapping[str, Any]) -> Structure:
     return Structure(given.lattice, contents, given.frac_coords)
 
 
-def _session(key: str | None) -> requests.Session:
+def _session(key: str | None, endpoint: str) -> requests.Session:
     import requests
     from requests.adapters import HTTPAdapter
     from urllib3.util import Retry
@@ -168,6 +180,8 @@ def _session(key: str | None) -> requests.Session:
             "the Materials Project needs a key: --api-key KEY or the variable "
             f"{KEY_VARIABLE}; materialsproject.org/api gives one"
         )
+    if is_exposed(endpoint):
+        raise InputError(f"{hidden(endpoint)} would get the key over plain http; use its https")
     session = requests.Session()
     session.headers["X-API-KEY"] = key
     retry = Retry(
@@ -209,7 +223,7 @@ def _ask(
         found = answer.json()
         documents, total = list(found["data"]), int(found["meta"]["total_doc"])
     except (requests.exceptions.RequestException, ValueError, LookupError, TypeError) as error:
-        reason = " ".join(str(error).split())[:160]
+        reason = redacted(" ".join(str(error).split()))[:160]
         raise DownloadError(
             f"{endpoint} does not answer as the Materials Project does: {reason}; the same "
             "command goes on from here"

@@ -14,6 +14,7 @@ from pathlib import Path
 from sie.datasets.cif import UnusableCif, read_cif
 from sie.errors import InputError
 from sie.hashing import content_hash
+from sie.reading import MANY_BYTES, TooLarge, lines_of, read_bytes
 from sie.screening.record import Entry, Shard, Source, shards_of
 from sie.screening.tables import open_json_lines, open_parquet
 
@@ -102,8 +103,8 @@ def _found(root: Path) -> Iterator[str]:
 
 def _listed(path: Path) -> list[str]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = lines_of(read_bytes(path, MANY_BYTES)).splitlines()
+    except (OSError, TooLarge, UnicodeDecodeError) as error:
         raise InputError(f"--source {path}: cannot be read as a list of paths: {error}") from error
     return [text for line in lines if (text := line.strip()) and not text.startswith("#")]
 
@@ -112,6 +113,6 @@ def _stamp(root: Path, name: str) -> str:
     """Return name, size and time of change: reading a million files to hash them takes an hour."""
     try:
         found = (root / name).stat()
-    except OSError:
+    except (OSError, ValueError):  # a name with a zero byte
         return f"{name}: missing"
     return f"{name}: {found.st_size} {found.st_mtime_ns}"

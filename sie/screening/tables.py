@@ -10,12 +10,13 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from sie.datasets.cif import MAX_BYTES, check_cell, parse_cif
 from sie.datasets.crystal_columns import COORDS, FILLINGS, LATTICE, SITES, crystals
+from sie.datasets.parquet import open_plain, parquet_errors
 from sie.errors import InputError
 from sie.hashing import content_hash, file_sha256
 from sie.pretraining.sources import GEOMETRY, SCALE, SCALE_KEY
@@ -48,8 +49,9 @@ def open_parquet(given: str, paths: Sequence[Path], shard_size: int) -> Source:
     """
     counts = []
     for number, path in enumerate(paths):
-        n = _opened(path).metadata.num_rows
-        _layout(path, _opened(path).schema_arrow.names)
+        file = open_plain(path)
+        n = file.metadata.num_rows
+        _layout(path, file.schema_arrow.names)
         steps = range(0, n, shard_size)
         counts += [(min(shard_size, n - i), (number, i, min(i + shard_size, n))) for i in steps]
     if not counts:
@@ -73,8 +75,8 @@ def open_json_lines(given: str, path: Path, shard_size: int) -> Source:
     counts: list[tuple[int, tuple[int, int]]] = []
     begin = end = n = 0
     with path.open("rb") as handle:
-        for line in handle:
-            end += len(line)
+        for line, length in _lines(handle):
+            end += length
             n += bool(line.strip())
             if n == shard_size:
                 counts.append((n, (begin, end)))
@@ -99,11 +101,13 @@ class JsonLinesReader:
         place = shard.first
         with self.path.open("rb") as handle:
             handle.seek(begin)
-            while handle.tell() < end:
-                line = handle.readline()
+            for line, length in _lines(handle):
                 if line.strip():
                     yield _of_line(place, self.path.name, line)
                     place += 1
+                begin += length
+                if begin >= end:
+                    return
 
 
 @dataclass(frozen=True)
@@ -139,7 +143,8 @@ class _Rows:
 
     def __init__(self, path: Path) -> None:
         self.name = path.name
-        self._file = _opened(path)
+        self.path = path
+        self._file = open_plain(path)
         schema = self._file.schema_arrow
         self.layout = _layout(path, schema.names)
         self.scale = _scale(schema) if self.layout == GEOMETRY else 1.0
@@ -159,7 +164,10 @@ class _Rows:
             self._go_to(group)
         while self._next < last:
             if self._held is None:
-                self._held = next(self._batches)
+                with parquet_errors(self.path):
+                    self._held = next(self._batches, None)
+                if self._held is None:
+                    raise InputError(f"{self.path} has fewer rows than it says; write it anew")
             batch, self._held = self._held, None
             skip = max(0, min(first - self._next, batch.num_rows))
             stop = min(last - self._next, batch.num_rows)
@@ -174,17 +182,6 @@ class _Rows:
         self._batches = self._file.iter_batches(BATCH, groups, self.columns)
         self._next = int(self._starts[group])
         self._held = None
-
-
-def _opened(path: Path) -> Any:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        return pq.ParquetFile(path)
-    except (pa.ArrowException, OSError) as error:
-        first = str(error).splitlines()[0]
-        raise InputError(f"{path} cannot be read as Parquet: {first}") from error
 
 
 def _layout(path: Path, present: Sequence[str]) -> tuple[str, ...]:
@@ -208,11 +205,24 @@ def _scale(schema: pa.Schema) -> float:
     return float(given.get(SCALE_KEY, SCALE))
 
 
+def _lines(handle: BinaryIO) -> Iterator[tuple[bytes, int]]:
+    """Yield lines and their lengths; of one that is too long only what shows that it is."""
+    while line := handle.readline(MAX_BYTES + 1):
+        length = len(line)
+        rest = line
+        while len(rest) == MAX_BYTES + 1 and not rest.endswith(b"\n"):
+            rest = handle.readline(MAX_BYTES + 1)
+            length += len(rest)
+        yield line, length
+
+
 def _of_batch(place: int, rows: _Rows, batch: pa.RecordBatch) -> Iterator[Entry]:
     import pyarrow as pa
 
-    gaps = batch.column(GAP).to_pylist() if GAP in rows.columns else [None] * batch.num_rows
-    for i, name in enumerate(batch.column("id").to_pylist()):
+    with parquet_errors(rows.path):
+        gaps = batch.column(GAP).to_pylist() if GAP in rows.columns else [None] * batch.num_rows
+        names = batch.column("id").to_pylist()
+    for i, name in enumerate(names):
         row = batch.slice(i, 1)
 
         def built(row: pa.RecordBatch = row) -> Structure:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -16,11 +17,16 @@ from typing import Any
 import numpy as np
 import yaml
 
+from sie.bounded_yaml import load_bounded
 from sie.errors import InputError
 from sie.hashing import content_hash
 from sie.models.config import TrialConfig
+from sie.reading import TooLarge, lines_of, read_bytes
 
 FORMAT = 1
+MAX_BYTES = 100_000
+"""YAML is read at some 100 kB a second; a space has one or two."""
+
 KINDS = {
     "choice": "a list of values",
     "uniform": "[low, high]",
@@ -123,20 +129,18 @@ def read_space(path: Path) -> SearchSpace:
         Naming file, line and key, and what is allowed there.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        content = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError) as error:
+        text = lines_of(read_bytes(path, MAX_BYTES))
+        content, lines = load_bounded(text)
+    except (OSError, TooLarge, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot read the search space ({_short(error)})") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
-        problem = getattr(error, "problem", None) or "syntax error"
+        problem = _one_line(getattr(error, "problem", None) or "syntax error")
         raise InputError(f"{where}: not valid YAML: {problem}") from error
     except ValueError as error:
-        # yaml turns look-alikes of dates and numbers into values, and raises on impossible ones
-        raise InputError(f"{path}: a value cannot be read: {error}") from error
-    return _Validator(path, _lines(root)).space(content)
+        raise InputError(f"{path}: a value cannot be read: {_one_line(str(error))}") from error
+    return _Validator(path, lines).space(content)
 
 
 def parse_space(content: Mapping[str, Any], source: str = "search space") -> SearchSpace:
@@ -154,7 +158,7 @@ class _Validator:
     def space(self, content: Any) -> SearchSpace:
         self._keys(content, (), {"format", "name", "parameters"}, required=("parameters",))
         if content.get("format", FORMAT) != FORMAT:
-            self._fail(("format",), f"must be {FORMAT}, got {content['format']!r}")
+            self._fail(("format",), f"must be {FORMAT}, got {_quote(content['format'])}")
         known = {item.name: str(item.type) for item in fields(TrialConfig)}
         self._keys(content["parameters"], ("parameters",), set(known))
         if not content["parameters"]:
@@ -171,21 +175,23 @@ class _Validator:
         where = ("parameters", name)
         allowed = "; ".join(f"{kind}: {form}" for kind, form in KINDS.items())
         if not isinstance(spec, Mapping) or len(spec) != 1 or next(iter(spec)) not in KINDS:
-            self._fail(where, f"must hold exactly one of ({allowed}), got {spec!r}")
+            self._fail(where, f"must hold exactly one of ({allowed}), got {_quote(spec)}")
         kind, given = next(iter(spec.items()))
         raw = given if isinstance(given, list) else [given]
         values = tuple(self._number(where, value, whole) for value in raw)
         if kind == "choice" and not values:
             self._fail(where, "choice must list at least one value")
         if kind == "value" and len(values) != 1:
-            self._fail(where, f"value must be one value, got {given!r}")
+            self._fail(where, f"value must be one value, got {_quote(given)}")
         if kind in ("uniform", "loguniform"):
             if whole:
                 self._fail(where, f"is a whole number: use choice, got {kind}")
             if len(values) != 2 or not values[0] < values[1]:
-                self._fail(where, f"{kind} must be [low, high] with low < high, got {given!r}")
+                self._fail(
+                    where, f"{kind} must be [low, high] with low < high, got {_quote(given)}"
+                )
             if kind == "loguniform" and values[0] <= 0:
-                self._fail(where, f"loguniform must have low > 0, got {given!r}")
+                self._fail(where, f"loguniform must have low > 0, got {_quote(given)}")
         for value in values:
             self._check_value(where, name, value)
         return Parameter(name, kind, values)
@@ -197,9 +203,9 @@ class _Validator:
         except (TypeError, ValueError, OverflowError):
             number = math.nan
         if not math.isfinite(number):
-            self._fail(where, f"values must be finite numbers, got {value!r}")
+            self._fail(where, f"values must be finite numbers, got {_quote(value)}")
         if whole and number != int(number):
-            self._fail(where, f"values must be whole numbers, got {value!r}")
+            self._fail(where, f"values must be whole numbers, got {_quote(value)}")
         return int(number) if whole else number
 
     def _check_value(self, where: tuple[str, ...], name: str, value: float | int) -> None:
@@ -208,7 +214,7 @@ class _Validator:
             TrialConfig.from_mapping({**neutral, name: value})
         except InputError as error:
             rule = str(error).removeprefix("configuration: ").split(" must hold")[0]
-            self._fail(where, f"{rule} must hold, got {value!r}")
+            self._fail(where, f"{rule} must hold, got {_quote(value)}")
 
     def _check_rates(self, space: SearchSpace) -> None:
         ranges = {p.name: p.values for p in space.parameters}
@@ -225,7 +231,7 @@ class _Validator:
         self, content: Any, where: tuple[str, ...], known: set[str], required: tuple[str, ...] = ()
     ) -> None:
         if not isinstance(content, Mapping):
-            self._fail(where, f"must hold keys ({', '.join(sorted(known))}), got {content!r}")
+            self._fail(where, f"must hold keys ({', '.join(sorted(known))}), got {_quote(content)}")
         for key in content:
             if key not in known:
                 near = difflib.get_close_matches(str(key), sorted(known), n=1)
@@ -240,19 +246,18 @@ class _Validator:
     def _fail(self, where: tuple[str, ...], message: str) -> Any:
         line = self._lines.get(where)
         place = f"{self._path}:{line}" if line else str(self._path)
-        raise InputError(f"{place}: {': '.join((*where, message)) if where else message}")
-
-
-def _lines(node: Any, where: tuple[str, ...] = ()) -> dict[tuple[str, ...], int]:
-    """Map every key path of a YAML document to its line, counted from 1."""
-    found: dict[tuple[str, ...], int] = {}
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            path = (*where, str(key.value))
-            found[path] = key.start_mark.line + 1
-            found.update(_lines(value, path))
-    return found
+        keys = (_one_line(key)[:80] for key in where)
+        raise InputError(f"{place}: {': '.join((*keys, _one_line(message)))}")
 
 
 def _short(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:800]
+
+
+def _quote(value: Any) -> str:
+    """Return a value as it is written, shortened: a nested one could fill pages."""
+    return reprlib.repr(value)

@@ -17,6 +17,7 @@ import numpy as np
 from sie.errors import InputError
 from sie.files import write_text
 from sie.hashing import file_sha256
+from sie.reading import MANY_BYTES, regular_size
 from sie.splits.record import Clustering
 
 log = logging.getLogger(__name__)
@@ -48,11 +49,14 @@ def read_clusters(path: Path, ids: Sequence[str]) -> Clustering:
     found: dict[str, int] = {}
     for line, entry, text in _rows(path):
         if entry in found:
-            raise InputError(f"{path} line {line}: id {entry} stands there twice; keep one row")
+            raise InputError(
+                f"{path} line {line}: id {_short(entry)} stands there twice; keep one row"
+            )
         # nine digits: far above any count of clusters, far below the largest int64
         if not re.fullmatch(r"[0-9]{1,9}", text):
             raise InputError(
-                f"{path} line {line}: cluster {text!r} is not a whole number from 0 to 999999999"
+                f"{path} line {line}: cluster {_short(text)!r} is not a whole number from 0 to "
+                "999999999"
             )
         found[entry] = int(text)
     wanted = tuple(sorted(set(ids)))
@@ -87,9 +91,18 @@ def write_clusters(path: Path, clustering: Clustering) -> None:
     write_text(path, buffer.getvalue())
 
 
+def _short(text: str) -> str:
+    """Return the begin of a cell on one line."""
+    return " ".join(text.split())[:60]
+
+
 def _rows(path: Path) -> Iterator[tuple[int, str, str]]:
     """Yield line number, id and cluster text of every row that is not blank."""
     try:
+        if regular_size(path) > MANY_BYTES:
+            raise InputError(
+                f"{path} is larger than {MANY_BYTES // 1_000_000} MB; check --clusters"
+            )
         with path.open(encoding="utf-8-sig", newline="") as handle:
             reader = csv.DictReader(handle, skipinitialspace=True)
             header = [name.strip() for name in reader.fieldnames or ()]

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from sie.errors import InputError, TrackingError
+from sie.secrets import hidden, is_exposed, redacted
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -72,7 +73,7 @@ class Store:
     @property
     def shown(self) -> str:
         """The URI without a password, for messages."""
-        return _without_secret(self.uri)
+        return hidden(self.uri)
 
     def ui_command(self) -> str:
         """Return the command that shows this store in a browser, or the server's address."""
@@ -111,14 +112,22 @@ def open_store(uri: str | None, folder: Path) -> Store:
     scheme = urlsplit(uri).scheme.split("+")[0]
     if scheme not in SCHEMES:
         raise InputError(
-            f"--tracking-uri {uri}: not a store that MLflow 3 keeps; "
+            f"--tracking-uri {hidden(uri)}: not a store that MLflow 3 keeps; "
             "use sqlite:///FILE, postgresql://... or the http:// address of a server"
         )
     if scheme == "sqlite":
         path = uri.partition(":///")[2]
         if not path or path.endswith(":memory:"):
-            raise InputError(f"--tracking-uri {uri}: name a file, as in sqlite:///mlruns/mlflow.db")
+            raise InputError(
+                f"--tracking-uri {hidden(uri)}: name a file, as in sqlite:///mlruns/mlflow.db"
+            )
         return _open_sqlite(Path(path))
+    if is_exposed(uri):
+        log.warning(
+            "%s is plain http to another machine: whoever is on the way can read and change what "
+            "is sent, passwords too; use https or an SSH tunnel (docs/security.md)",
+            hidden(uri),
+        )
     if scheme in ("http", "https"):
         _reach_server(uri)
     with tracking_errors(uri):
@@ -136,8 +145,8 @@ def tracking_errors(uri: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, RequestException, SQLAlchemyError, OSError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise TrackingError(f"MLflow store {_without_secret(uri)}: {reason}") from error
+        reason = " ".join(redacted(str(error), uri).split())[:200]
+        raise TrackingError(f"MLflow store {hidden(uri)}: {reason}") from error
 
 
 def _open_sqlite(database: Path) -> Store:
@@ -171,14 +180,9 @@ def _reach_server(uri: str) -> None:
         status = getattr(error.response, "status_code", None)
         what = f"answers {status}" if status else "cannot be reached"
         raise TrackingError(
-            f"the MLflow server {_without_secret(uri)} {what}; start it (mlflow server), correct "
+            f"the MLflow server {hidden(uri)} {what}; start it (mlflow server), correct "
             "--tracking-uri, or leave the option out for a local store in mlruns/"
         ) from error
-
-
-def _without_secret(uri: str) -> str:
-    parts = urlsplit(uri)
-    return uri.replace(f":{parts.password}@", ":***@") if parts.password else uri
 
 
 def installed_program(name: str) -> str:

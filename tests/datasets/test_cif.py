@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymatgen.analysis.structure_matcher import StructureMatcher
 
-from sie.datasets import cif
+from sie.datasets import cif, cif_limits
 from sie.datasets.cif import UnusableCif, parse_cif, read_cif
 from sie.errors import InputError
 
@@ -161,11 +161,12 @@ def test_a_broken_cell_is_refused(sites_text, cell):
 
 def test_sizes_are_bounded(sites_text, tmp_path, monkeypatch):
     text = sites_text(f"{LI}\n{CL}")
-    assert "a line is longer" in reason_of(text + "#" * (cif.MAX_LINE + 1))
-    monkeypatch.setattr(cif, "MAX_POSITIONS", 1)
+    assert "a line is longer" in reason_of(text + "#" * (cif_limits.MAX_LINE + 1))
+    monkeypatch.setattr(cif_limits, "MAX_POSITIONS", 1)
     assert reason_of(text) == "2 positions, more than 1"
-    monkeypatch.setattr(cif, "MAX_BYTES", 10)
+    monkeypatch.setattr(cif_limits, "MAX_BYTES", 10)
     assert "larger than" in reason_of(text)
+    monkeypatch.setattr(cif, "MAX_BYTES", 10)
     (tmp_path / "big.cif").write_text(text)
     with pytest.raises(UnusableCif, match="larger than"):
         read_cif(tmp_path / "big.cif")

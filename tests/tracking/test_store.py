@@ -9,7 +9,8 @@ from threading import Thread
 import pytest
 
 from sie.errors import InputError, TrackingError
-from sie.tracking.store import Store, _without_secret, open_store
+from sie.secrets import hidden
+from sie.tracking.store import Store, open_store
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +96,7 @@ def test_a_server_that_is_something_else_is_one_line(tmp_path):
 
 
 def test_passwords_are_not_shown():
-    shown = _without_secret("postgresql://me:hunter2@db/mlflow")
+    shown = hidden("postgresql://me:hunter2@db/mlflow")
     assert "hunter2" not in shown
     assert "me:***@db" in shown
 

@@ -30,11 +30,11 @@ _HYPERPARAMETERS = ("dropout_phi", "dropout_rho", "l2_phi", "l2_rho")
 class AtomSets(tf.keras.Model):
     """Probability that a structure is superionic, from its orbit rows and multiplicities.
 
-    phi and rho are n_layers of Dense(n_neurons, relu) (or another activation), each followed by dropout and with an L2
-    penalty on its kernel; the last Dense(1) carries neither, and the readout none. Dropout has
-    one mask for each row, so that the equivalent atoms of an orbit share as many masks as the
-    trainer gives them rows. Rates and penalties are variables, so that one compiled network serves
-    every trial of the same shape.
+    phi and rho are n_layers of Dense(n_neurons, relu), or another activation, each followed by
+    dropout and with an L2 penalty on its kernel; the last Dense(1) carries neither, and the readout
+    none. Dropout has one mask for each row, so that the equivalent atoms of an orbit share as many
+    masks as the trainer gives them rows. Rates and penalties are variables, so that one compiled
+    network serves every trial of the same shape.
 
     Source: C. Chen and S. P. Ong, npj Comput. Mater. 2021, 7, 173; McHaffie et al. 2025, Methods.
     """

@@ -13,7 +13,6 @@ from typing import Any
 from sie.errors import InputError
 from sie.hashing import content_hash
 
-
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "optimiser": ("lamb", "adam", "adamw"),
     "schedule": ("triangular2", "cosine", "constant"),
@@ -104,18 +103,20 @@ class TrialConfig:
             rule = f"{name} one of {', '.join(allowed)}"
             self._require(getattr(self, name) in allowed, rule)
         self._require(isinstance(self.standardise, bool), "standardise true or false")
+        self._require_numbers()
         defaults = {item.name: item.default for item in fields(self)}
         for name in ONLY_WITH:
             if not self.uses(name):
                 value = self.max_lr if name == "init_lr" else defaults[name]
                 object.__setattr__(self, name, value)
-        self._require_numbers()
 
     def _require_numbers(self) -> None:
         self._require(math.isfinite(self.max_lr), "max_lr finite")
         self._require(0 <= self.weight_decay < math.inf, "weight_decay >= 0")
         self._require(0 <= self.label_smoothing < 1, "0 <= label_smoothing < 1")
-        self._require(0 < self.init_lr <= self.max_lr, "0 < init_lr <= max_lr")
+        self._require(min(self.init_lr, self.max_lr) > 0, "0 < init_lr <= max_lr")
+        if self.uses("init_lr"):
+            self._require(self.init_lr <= self.max_lr, "0 < init_lr <= max_lr")
         self._require(min(self.l2_phi, self.l2_rho) >= 0, "l2_phi and l2_rho >= 0")
         for name in ("dropout_phi", "dropout_rho"):
             self._require(0 <= getattr(self, name) < 1, f"0 <= {name} < 1")
@@ -188,6 +189,13 @@ _SEARCHED = 11
 """Fields of `TrialConfig` that the article searched, or gives a number for; they come first."""
 
 _COUNTS = ("batch_size", "n_layers", "n_neurons", "readout_width", "readout_steps", "decay_epochs")
+
+
+def shown(value: Any) -> str:
+    """Return a hyperparameter's value as tables show it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 def _cast(name: str, kind: str, value: Any) -> Any:

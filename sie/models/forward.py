@@ -70,7 +70,11 @@ def attention(
     numpy.ndarray
         Float32, shape (n_members, n_rows); the rows of a structure sum to 1.
     """
-    return _by_member(stacked, config, features, _Member.attention, len(features.rows))
+
+    def shares(member: _Member, chunk: _Chunk) -> np.ndarray:
+        return member.attention(chunk)
+
+    return _by_member(stacked, config, features, shares, len(features.rows))
 
 
 @dataclass(frozen=True)

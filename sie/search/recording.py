@@ -232,7 +232,7 @@ class SearchRecord:
                 **self._marks,
             }
             self._runs[task] = self._recorder.open_run(
-                task.key, task.key, tags, task.config.as_dict(), parent=self.parent
+                task.key, task.key, tags, task.config.as_params(), parent=self.parent
             )
         return self._runs[task]
 

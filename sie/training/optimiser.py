@@ -104,7 +104,9 @@ class Schedule:
             "cosine": lambda: self._cosine(at),
             "constant": lambda: tf.identity(self._max_lr),
         }
-        return tf.switch_case(self._kind.read_value(), [branches[name] for name in CHOICES["schedule"]])
+        return tf.switch_case(
+            self._kind.read_value(), [branches[name] for name in CHOICES["schedule"]]
+        )
 
     def _triangular2(self, at: tf.Tensor) -> tf.Tensor:
         cycle = tf.floor(1 + at / (2 * self._step_size))

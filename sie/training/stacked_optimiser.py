@@ -1,6 +1,6 @@
 """Lookahead(LAMB) and Adam for members side by side, each with its own norms and learning rate.
 
-`Optimiser` and `Adam` for variables with a leading member axis; it explains the passes over the weights.
+`Optimiser` and `Adam` for variables with a leading member axis; they explain the updates.
 """
 
 from __future__ import annotations
@@ -133,8 +133,8 @@ class StackedAdam:
         for slot, gradient in zip(self._slots, gradients, strict=True):
             slot.direction.assign(tf.fill(slot.direction.shape, self._zero))
             # this kernel's epsilon is Keras' as it stands
-            take_direction(slot, gradient, *powers, epsilon=ADAM_EPSILON)
-            decays = slot.variable.shape.rank > 2  # noqa: PLR2004 - a kernel and the member axis
+            take_direction(slot, gradient, powers[0], powers[1], ADAM_EPSILON)
+            decays = slot.variable.shape.rank > 2
             old = _along(kept, slot.variable) * slot.variable if decays else slot.variable
             slot.variable.assign(old + _along(rates, slot.variable) * slot.direction)
 
@@ -150,9 +150,7 @@ def make_stacked_optimiser(
     return StackedOptimiser(groups) if config.optimiser == "lamb" else StackedAdam(groups)
 
 
-def set_schedules(
-    schedule: Schedule, configs: Sequence[TrialConfig], steps_per_epoch: int
-) -> None:
+def set_schedules(schedule: Schedule, configs: Sequence[TrialConfig], steps_per_epoch: int) -> None:
     """Set the rates of members whose schedules are alike but for their bounds."""
     schedule.set(
         [config.init_lr for config in configs],

@@ -111,7 +111,6 @@ class TrialConfig:
                 object.__setattr__(self, name, value)
 
     def _require_numbers(self) -> None:
-        self._require(math.isfinite(self.max_lr), "max_lr finite")
         self._require(0 <= self.weight_decay < math.inf, "weight_decay >= 0")
         self._require(0 <= self.label_smoothing < 1, "0 <= label_smoothing < 1")
         self._require(min(self.init_lr, self.max_lr) > 0, "0 < init_lr <= max_lr")

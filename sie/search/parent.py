@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,9 @@ from sie.errors import InputError
 from sie.search.plan import SearchPlan
 from sie.search.record import EndedTrial, Phase, TrialTask
 from sie.search.selection import SelectionRule, result_objective
+from sie.tracking.ownership import Owner, is_alive, owner_elsewhere
 from sie.tracking.queries import StoredRun, children, read_result, search
-from sie.tracking.recorder import Recorder
+from sie.tracking.recorder import PARAM_CHARS, Recorder
 from sie.training.record import TrialStatus
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,8 @@ class Parent:
         Ids of the runs that both have already.
     lock : FileLock
         Held until the search ends; the system releases it when the process dies.
+    owner : Owner
+        This process, for those of other machines.
     """
 
     run_id: str
@@ -54,6 +57,7 @@ class Parent:
     unfinished: Mapping[str, TrialTask]
     runs: Mapping[TrialTask, str]
     lock: FileLock
+    owner: Owner
 
     def release(self) -> None:
         """Let other processes go on with the search."""
@@ -68,8 +72,12 @@ def open_parent(
     marks: Mapping[str, Any],
     folder: Path,
     fresh: bool,
+    resume: bool = False,
 ) -> Parent:
     """Return the unfinished search of the same plan, name and code, or a new one.
+
+    An unfinished search of the same name and cluster that differs stays as it is; what differs is
+    said.
 
     Parameters
     ----------
@@ -85,30 +93,46 @@ def open_parent(
         Where the locks of searches under way are.
     fresh : bool
         Open a new one in any case.
+    resume : bool
+        Open no new one.
 
     Raises
     ------
     InputError
-        When the name holds characters that names of runs and filters do not take.
+        When the name holds characters that names of runs and filters do not take; with `resume`
+        when there is nothing to go on with, or another process is at it.
     """
     if not re.fullmatch(r"[\w][\w .+-]{0,79}", name):
         raise InputError(
             f"--name {name!r}: use up to 80 letters, digits, spaces and the signs . + - _"
         )
-    earlier = search(
+    of_name = search(
         recorder.store,
         [recorder.experiment_id],
-        f"tags.plan_hash = '{plan.hash}' and tags.phase = '{PARENT_PHASE}' "
-        f"and tags.search_name = '{name}'",
+        f"tags.phase = '{PARENT_PHASE}' and tags.search_name = '{name}' "
+        f"and tags.cluster = '{plan.cluster}'",
     )
-    for run in earlier:
-        if fresh or run.status == "FINISHED" or run.tags.get("code_hash") != marks["code_hash"]:
+    owner = Owner()
+    unfinished = [] if fresh else [run for run in of_name if run.status != "FINISHED"]
+    busy = ""
+    for run in unfinished:
+        if _differences(run, plan, marks):
             continue
-        if (lock := _claim(folder, run.run_id)) is not None:
+        if (lock := _free(recorder, run, folder)) is not None:
             recorder.reopen_run(run.run_id)
-            return _with_past(recorder, plan.rule, run, lock)
-        log.info("search %s is under way in another process; opening a new one", run.run_id)
-    number = len(earlier) + 1
+            owner.beat(recorder, run.run_id)
+            return _with_past(recorder, plan.rule, run, lock, owner)
+        busy = f"search {run.run_id[:8]} is under way in another process"
+        log.info("%s; opening a new one", busy)
+    differing = _describe_first(unfinished, plan, marks)
+    if resume:
+        raise InputError(
+            f"--resume: {busy or differing or f'no unfinished search called {name!r}'} (cluster "
+            f"{plan.cluster}); give the options of the search to go on with, or leave --resume out"
+        )
+    if differing and not busy:
+        log.warning("%s; a new search is opened beside it", differing)
+    number = sum(run.tags.get("plan_hash") == plan.hash for run in of_name) + 1
     run_id = recorder.open_run(
         f"{plan.hash}/{name}/{number}",
         f"cluster-{plan.cluster}/{name}" + (f"-{number}" if number > 1 else ""),
@@ -118,7 +142,16 @@ def open_parent(
     lock = _claim(folder, run_id)
     if lock is None:
         raise RuntimeError(f"the new run {run_id} is claimed already")
-    return Parent(run_id, {}, {}, {}, lock)
+    owner.beat(recorder, run_id)
+    return Parent(run_id, {}, {}, {}, lock, owner)
+
+
+def remove_doubles(recorder: Recorder, parent: str, known: set[str]) -> None:
+    """Remove runs of trials that nobody knows of: MLflow made them, but its answer was lost."""
+    for run in children(recorder.store, recorder.experiment_id, parent):
+        of_trial = run.tags.get("phase") in (Phase.SEARCH, Phase.REPEAT)
+        if of_trial and run.ended is None and run.run_id not in known:
+            recorder.remove_run(run.run_id)
 
 
 def finished(recorder: Recorder, plan: SearchPlan, name: str, code_hash: str) -> bool:
@@ -133,23 +166,63 @@ def finished(recorder: Recorder, plan: SearchPlan, name: str, code_hash: str) ->
 
 
 def _with_past(
-    recorder: Recorder, rule: SelectionRule, parent: StoredRun, lock: FileLock
+    recorder: Recorder, rule: SelectionRule, parent: StoredRun, lock: FileLock, owner: Owner
 ) -> Parent:
     past: dict[str, EndedTrial] = {}
     unfinished: dict[str, TrialTask] = {}
     runs: dict[TrialTask, str] = {}
-    for run in children(recorder.store, recorder.experiment_id, parent.run_id):
+    below = children(recorder.store, recorder.experiment_id, parent.run_id)
+    for run in sorted(below, key=lambda run: run.ended is None):  # what ended comes first
         if run.tags.get("phase") not in (Phase.SEARCH, Phase.REPEAT):
+            continue
+        if run.ended is None and run.config.hash != run.tags.get("config_hash"):
+            recorder.remove_run(run.run_id)  # its process died before it wrote the configuration
             continue
         phase, number = Phase(run.tags["phase"]), int(run.tags["trial_number"])
         task = TrialTask(run.key, phase, number, run.config, run.seed)
+        if task in runs:
+            if run.ended is None:
+                recorder.remove_run(run.run_id)  # MLflow made it twice
+            continue
         runs[task] = run.run_id
         if run.ended in AGAIN:
             unfinished[run.key] = task
         else:
             result = read_result(recorder.store, run)
             past[run.key] = EndedTrial(task, result, result_objective(result, rule))
-    return Parent(parent.run_id, past, unfinished, runs, lock)
+    return Parent(parent.run_id, past, unfinished, runs, lock, owner)
+
+
+def _free(recorder: Recorder, run: StoredRun, folder: Path) -> FileLock | None:
+    """Return the lock of a search that nobody works on; None when somebody does."""
+    if (lock := _claim(folder, run.run_id)) is None:
+        return None
+    if owner_elsewhere(run) and is_alive(recorder, run):
+        lock.release()
+        return None
+    return lock
+
+
+def _differences(run: StoredRun, plan: SearchPlan, marks: Mapping[str, Any]) -> list[str]:
+    """Return in what a recorded search differs from what is asked for."""
+    wanted = {key: str(value)[:PARAM_CHARS] for key, value in _flat(plan.as_dict()).items()}
+    found = [
+        f"{key} {run.params.get(key, 'unknown')} -> {value}"
+        for key, value in wanted.items()
+        if run.params.get(key) != value
+    ]
+    if run.tags.get("code_hash") != marks["code_hash"]:
+        found.append(f"sie's code {run.tags.get('code_hash')} -> {marks['code_hash']}")
+    return found
+
+
+def _describe_first(
+    unfinished: Sequence[StoredRun], plan: SearchPlan, marks: Mapping[str, Any]
+) -> str:
+    for run in unfinished:
+        if differences := _differences(run, plan, marks):
+            return f"the unfinished search {run.run_id[:8]} differs in {', '.join(differences)}"
+    return ""
 
 
 def _claim(folder: Path, run_id: str) -> FileLock | None:

@@ -5,20 +5,18 @@ Says what is recorded under which name; how MLflow is spoken to is `sie.tracking
 
 from __future__ import annotations
 
-import json
 import logging
 import time
-from collections import Counter, deque
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sie.errors import InputError, TrackingError
-from sie.files import write_text
-from sie.search.parent import AGAIN, open_parent
+from sie.errors import TrackingError
+from sie.files import cache_dir
+from sie.search.parent import AGAIN, open_parent, remove_doubles
 from sie.search.plan import SearchPlan
 from sie.search.record import (
     EndedTrial,
@@ -29,14 +27,26 @@ from sie.search.record import (
 )
 from sie.search.selection import OBJECTIVE, RepeatedConfig, best_window
 from sie.tracking.environment import environment_tags
+from sie.tracking.journal import Journal
+from sie.tracking.queries import children
 from sie.tracking.recorder import Recorder
+from sie.tracking.writer import BackgroundWriter
 from sie.training.record import TrialStatus
 
 log = logging.getLogger(__name__)
 
+WAIT_S = 120.0
+"""How long the end of a search waits for a store that does not answer."""
+
+BEAT_S = 30.0
+"""Between two signs of life on the parent run."""
+
 
 class SearchRecord:
     """The runs of one cluster's search; an observer of its trials.
+
+    A trial that ends is written to a journal on the local disk at once, and to MLflow by a thread
+    that follows behind: a process that is killed, or a store that is away, costs no ended trial.
 
     Parameters
     ----------
@@ -49,7 +59,9 @@ class SearchRecord:
     fresh : bool
         Start anew even where an unfinished search of the same plan and name is recorded.
     folder : Path
-        Where locks are, and trials that a store did not take in an earlier start.
+        Where locks are, and the journal; if its disk is full the journal goes into the cache.
+    resume : bool
+        Refuse to open a new search; see `open_parent`.
 
     Attributes
     ----------
@@ -70,14 +82,12 @@ class SearchRecord:
         name: str,
         folder: Path,
         fresh: bool = False,
+        resume: bool = False,
     ) -> None:
         self._recorder = recorder
         self._plan = plan
-        self._folder = folder
-        # one thread writes, in order; the driver's loop, and so the workers, need not wait for it
-        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mlflow")
         self.seconds_waited = 0.0
-        self._waiting: deque[EndedTrial] = deque()
+        self._doubtful: set[str] = set()
         self._marks = {
             "dataset_hash": plan.dataset_hash,
             "features_hash": plan.features_hash,
@@ -88,88 +98,85 @@ class SearchRecord:
             "cluster": plan.cluster,
             **environment_tags(),
         }
-        self._opened = open_parent(recorder, plan, name, self._marks, folder, fresh)
+        self._opened = open_parent(recorder, plan, name, self._marks, folder, fresh, resume)
         self.parent = self._opened.run_id
         self._runs = dict(self._opened.runs)
         self.past = dict(self._opened.past)
         self.unfinished = dict(self._opened.unfinished)
-        self._take_up_rescued()
+        folders = (folder, cache_dir() / "journals")
+        self._journal = Journal(f"journal-{self.parent}.jsonl", folders)
+        self._take_up_journal()
+        # the driver's loop, and so the workers, need not wait for the store
+        self._last_beat = time.monotonic()
+        self._writer = BackgroundWriter("mlflow", self._beat, BEAT_S)
 
     def trial_started(self, task: TrialTask) -> None:
         """Open the trial's run."""
-        self._submit(self._open, task)
+        self._writer.submit(partial(self._open, task))
 
     def trial_reported(self, task: TrialTask, epoch: int, objective: float) -> None:
         """Nothing: curves are written once, when the trial has ended."""
 
     def trial_ended(self, ended: EndedTrial) -> None:
-        """Write the trial; one that cannot be written now is tried again with the next."""
-        self._waiting.append(ended)
-        self._submit(self._try_all)
+        """Write the trial to the journal now, and to the store as soon as that takes it."""
+        began = time.perf_counter()
+        at_ms = int(time.time() * 1000)
+        if ended.result.status not in AGAIN:
+            self._journal.append({"at_ms": at_ms, **trial_to_plain(ended)})
+        self._writer.submit(partial(self._end, ended, at_ms))
+        self.seconds_waited += time.perf_counter() - began
 
-    def flush(self) -> None:
-        """Write every trial that waits, and wait for it.
+    def flush(self, seconds: float = WAIT_S) -> None:
+        """Wait until every trial is written, so many seconds at most.
 
         Raises
         ------
         TrackingError
-            When the store does not take them; they keep waiting.
+            When the store does not take them; the journal keeps them.
         """
         began = time.perf_counter()
         try:
-            self._writer.submit(self._write_all).result()
+            if self._writer.failure is not None:
+                log.warning("waiting up to %g s for the MLflow store", seconds)
+            self._writer.drain(seconds)
+            remove_doubles(self._recorder, self.parent, set(self._runs.values()))
         finally:
             self.seconds_waited += time.perf_counter() - began
 
-    def _submit(self, work: Callable[..., None], *arguments: Any) -> None:
-        began = time.perf_counter()
-        self._writer.submit(work, *arguments)
-        self.seconds_waited += time.perf_counter() - began
+    def rescue(self) -> Path | None:
+        """Stop writing; return where the trials are kept that the store has not taken, or None."""
+        waiting = self._writer.waiting
+        self._writer.end()
+        return self._journal.path if waiting else None
+
+    def _take_up_journal(self) -> None:
+        for plain in self._journal.values():
+            at_ms = int(plain.pop("at_ms"))
+            ended = trial_from_plain(plain)
+            known = self.past.get(ended.task.key)
+            if known is None or known.task != ended.task:
+                self._write(ended, at_ms)
+                self.past[ended.task.key] = ended
+                self.unfinished.pop(ended.task.key, None)
 
     def _open(self, task: TrialTask) -> None:
         try:
             self._run(task)
         except TrackingError as error:
-            log.warning("%s; going on, the trial is recorded later", error)
+            # its end will open it
+            log.info("%s; the run of %s is opened later", error, task.key)
 
-    def _try_all(self) -> None:
-        try:
-            self._write_all()
-        except TrackingError as error:
-            log.warning("%s; %d trials wait to be recorded", error, len(self._waiting))
+    def _end(self, ended: EndedTrial, at_ms: int) -> None:
+        self._write(ended, at_ms)
+        self._beat_when_due()
 
-    def _write_all(self) -> None:
-        while self._waiting:
-            self._write(self._waiting[0])
-            self._waiting.popleft()
+    def _beat_when_due(self) -> None:
+        if time.monotonic() - self._last_beat >= BEAT_S:
+            self._beat()
 
-    def rescue(self) -> Path | None:
-        """Write the trials that the store has not taken to a file; None where there are none.
-
-        A later start of the same search records them first; see `_take_up_rescued`.
-        """
-        if not self._waiting:
-            return None
-        path = _rescue_file(self._folder, self.parent)
-        trials = [trial_to_plain(ended) for ended in self._waiting]
-        write_text(path, json.dumps({"format": 1, "trials": trials}))
-        return path
-
-    def _take_up_rescued(self) -> None:
-        path = _rescue_file(self._folder, self.parent)
-        if not path.is_file():
-            return
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            trials = [trial_from_plain(plain) for plain in content["trials"]]
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path} is damaged; remove it to train its trials again") from error
-        for ended in trials:
-            self._write(ended)
-            if ended.result.status not in AGAIN:
-                self.past[ended.task.key] = ended
-                self.unfinished.pop(ended.task.key, None)
-        path.unlink()
+    def _beat(self) -> None:
+        self._opened.owner.beat(self._recorder, self.parent)
+        self._last_beat = time.monotonic()
 
     def close(self, outcome: SearchOutcome, positive_fraction: float) -> None:
         """Write the result of the search and end the parent.
@@ -209,15 +216,21 @@ class SearchRecord:
         self._recorder.log(self.parent, metrics=metrics)
         status = TrialStatus.INTERRUPTED if outcome.interrupted else TrialStatus.COMPLETED
         self._recorder.close_run(self.parent, status)
-        self._opened.release()
+        self._journal.remove()
+        self._leave()
 
     def abort(self, status: TrialStatus, reason: str) -> None:
-        """End the parent of a search that could not go on; what had ended is written or rescued."""
+        """End the parent of a search that could not go on; the journal keeps what is unwritten."""
         try:
             self.flush()
-        except TrackingError:
-            self.rescue()
-        self._recorder.close_run(self.parent, status, reason)
+            self._recorder.close_run(self.parent, status, reason)
+        except TrackingError as error:
+            log.warning("%s; %s keeps what is not recorded", error, self._journal.path)
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        self._writer.end()
         self._opened.release()
 
     def _run(self, task: TrialTask) -> str:
@@ -231,16 +244,28 @@ class SearchRecord:
                 "trial_id": f"{self._plan.hash}/{task.key}",
                 **self._marks,
             }
-            self._runs[task] = self._recorder.open_run(
+            found = self._find(task) if task.key in self._doubtful else None
+            self._doubtful.add(task.key)  # until the store has answered
+            self._runs[task] = found or self._recorder.open_run(
                 task.key, task.key, tags, task.config.as_params(), parent=self.parent
             )
+            self._doubtful.discard(task.key)
         return self._runs[task]
 
-    def _write(self, ended: EndedTrial) -> None:
+    def _find(self, task: TrialTask) -> str | None:
+        """Return the run that a lost answer may have left behind."""
+        known = set(self._runs.values())
+        for run in children(self._recorder.store, self._recorder.experiment_id, self.parent):
+            same = run.key == task.key and run.tags.get("config_hash") == task.config.hash
+            if same and run.run_id not in known and run.ended is None:
+                return run.run_id
+        return None
+
+    def _write(self, ended: EndedTrial, at_ms: int) -> None:
         run_id, result = self._run(ended.task), ended.result
         if result.status in AGAIN:
             # it is trained again into the same run, where two sets of curves would mix
-            self._recorder.close_run(run_id, result.status, result.reason)
+            self._recorder.close_run(run_id, result.status, result.reason, at_ms=at_ms)
             return
         metrics = {
             "n_epochs": float(result.n_epochs),
@@ -253,11 +278,8 @@ class SearchRecord:
         best = best_window(result.curves.get(OBJECTIVE, np.empty(0)), self._plan.rule)
         if best is not None and result.status.counts:
             metrics |= {"best_val_auc_pr": best.mean, "best_epoch": best.centre}
-        self._recorder.close_run(run_id, result.status, result.reason, result.curves, metrics)
-
-
-def _rescue_file(folder: Path, parent: str) -> Path:
-    return folder / f"unrecorded-{parent}.json"
+        curves = result.curves
+        self._recorder.close_run(run_id, result.status, result.reason, curves, metrics, at_ms)
 
 
 def winner_record(item: RepeatedConfig) -> dict[str, Any]:

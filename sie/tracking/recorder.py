@@ -125,11 +125,22 @@ class Recorder:
         reason: str = "",
         curves: Mapping[str, np.ndarray] | None = None,
         metrics: Mapping[str, float] | None = None,
+        at_ms: int | None = None,
     ) -> None:
-        """End a run: its last curves and metrics, the state of its trial and the reason as tags."""
+        """End a run: its last curves and metrics, the state of its trial and the reason as tags.
+
+        Done twice with the same `at_ms` (milliseconds since 1970; by default now), it leaves what
+        it leaves when it is done once: MLflow keeps a value once for each time and step.
+        """
+        tags = {"status": str(status), "reason": reason}
         with self._speaking():
-            self._log(run_id, curves, metrics, {"status": str(status), "reason": reason})
-            self._client.set_terminated(run_id, status=_RUN_STATUS[status])
+            self._log(run_id, curves, metrics, tags, at_ms=at_ms)
+            self._client.set_terminated(run_id, status=_RUN_STATUS[status], end_time=at_ms)
+
+    def remove_run(self, run_id: str) -> None:
+        """Put a run into MLflow's bin."""
+        with self._speaking():
+            self._client.delete_run(run_id)
 
     def save_json(self, run_id: str, value: Mapping[str, Any], name: str) -> None:
         """Keep plain values as a JSON artifact."""
@@ -168,10 +179,11 @@ class Recorder:
         metrics: Mapping[str, float] | None = None,
         tags: Mapping[str, Any] | None = None,
         params: Mapping[str, Any] | None = None,
+        at_ms: int | None = None,
     ) -> None:
         from mlflow.entities import Metric, Param, RunTag
 
-        now = int(time.time() * 1000)
+        now = int(time.time() * 1000) if at_ms is None else at_ms
         points = [
             Metric(name, float(value), now, epoch)
             for name, curve in (curves or {}).items()

@@ -15,6 +15,7 @@ from sie.search.record import (
     trial_to_plain,
 )
 from sie.search.recording import SearchRecord
+from sie.tracking import ownership
 from sie.tracking.queries import children, get_run
 from sie.tracking.recorder import Recorder
 from sie.tracking.store import open_store
@@ -47,8 +48,8 @@ def play(record, *trials):
 
 
 def settle(record):
-    """Wait for the writing thread, whatever it makes of its work."""
-    record._writer.submit(lambda: None).result()
+    """Wait until all is written."""
+    record._writer.drain(20)
 
 
 def outcome(record, interrupted=False):
@@ -139,38 +140,134 @@ def test_a_store_that_is_away_for_a_while_loses_nothing(record, recorder, monkey
     first, second = make_ended(0, 0.5), make_ended(1, 0.6)
     with monkeypatch.context() as away:
         away.setattr(recorder, "close_run", _away)
-        play(record, first)
+        record.trial_ended(first)
+        with pytest.raises(TrackingError):
+            record.flush(0.2)
     play(record, second)
     runs = children(recorder.store, recorder.experiment_id, record.parent)
     assert [run.ended for run in runs] == [TrialStatus.COMPLETED] * 2
 
 
-def test_trials_that_no_store_takes_wait_in_a_file(
+def test_trials_that_no_store_takes_wait_in_the_journal(
     record, recorder, monkeypatch, tmp_path, request
 ):
-    ended = make_ended(0, 0.5)
+    ended = [make_ended(number, 0.5 + 0.1 * number) for number in range(3)]
     with monkeypatch.context() as away:
         away.setattr(recorder, "close_run", _away)
-        play(record, ended)
+        for trial in ended:
+            record.trial_started(trial.task)
+            record.trial_ended(trial)
         with pytest.raises(TrackingError):
-            record.flush()
+            record.flush(0.2)
         kept = record.rescue()
     assert kept.is_file()
-    record.abort(TrialStatus.FAILED, "x")
+    record._opened.release()
     second = again(recorder, tmp_path, request)
-    assert equal(second.past["trial-0000"], ended)
+    assert second.parent == record.parent
+    assert all(equal(second.past[trial.task.key], trial) for trial in ended)
+    assert not second.unfinished
+    runs = children(recorder.store, recorder.experiment_id, record.parent)
+    assert [run.ended for run in runs] == [TrialStatus.COMPLETED] * 3
+    second.close(outcome(second), 0.4)
     assert not kept.exists()
+
+
+def test_a_process_that_dies_between_journal_and_store_loses_no_trial(
+    record, recorder, tmp_path, request
+):
+    play(record, make_ended(0, 0.5))
+    record._writer.end()
+    ended = make_ended(1, 0.7)
+    record._journal.append({"at_ms": 1, **trial_to_plain(ended)})
+    with record._journal.path.open("ab") as handle:
+        handle.write(b'{"at_ms": 2, "task": {"ke')
+    record._opened.release()
+    second = again(recorder, tmp_path, request)
+    assert sorted(second.past) == ["trial-0000", "trial-0001"]
+    assert equal(second.past["trial-0001"], ended)
+    runs = children(recorder.store, recorder.experiment_id, record.parent)
+    assert [run.key for run in runs] == ["trial-0000", "trial-0001"]
+
+
+def test_a_trial_written_twice_is_there_once(record, recorder):
+    ended = make_ended(0, 0.5)
+    record._write(ended, 1_000)
+    before = recorder.store.client().get_metric_history(record._run(ended.task), "val_auc_pr")
+    record._write(ended, 1_000)
+    after = recorder.store.client().get_metric_history(record._run(ended.task), "val_auc_pr")
+    assert len(before) == len(after) == 60
+
+
+def test_a_run_whose_creation_was_not_answered_is_found_again(record, recorder, monkeypatch):
+    create = recorder.open_run
+
+    def lost(*args, **kwargs):
+        create(*args, **kwargs)
+        raise TrackingError("no answer")
+
+    with monkeypatch.context() as away:
+        away.setattr(recorder, "open_run", lost)
+        record.trial_started(make_ended(0, 0.5).task)
+        settle(record)
+    play(record, make_ended(0, 0.5))
     (run,) = children(recorder.store, recorder.experiment_id, record.parent)
     assert run.ended is TrialStatus.COMPLETED
 
 
-def test_a_damaged_file_is_one_line(record, recorder, tmp_path, request):
-    record._waiting.append(make_ended(0, 0.5))
-    kept = record.rescue()
-    record.abort(TrialStatus.FAILED, "x")
-    kept.write_text(kept.read_text()[:100])
-    with pytest.raises(InputError, match="is damaged; remove it"):
-        again(recorder, tmp_path, request)
+def test_a_run_that_the_client_made_twice_is_removed(record, recorder):
+    task = make_ended(0, 0.5).task
+    recorder.open_run(
+        task.key, task.key, {"phase": "search", "trial_number": 0}, {}, parent=record.parent
+    )
+    play(record, make_ended(0, 0.5))
+    record.flush()
+    (run,) = children(recorder.store, recorder.experiment_id, record.parent)
+    assert run.ended is TrialStatus.COMPLETED
+
+
+def test_a_run_without_its_configuration_is_no_trial(record, recorder, tmp_path, request):
+    task = make_ended(0, 0.5, config=TrialConfig(n_layers=4)).task
+    tags = {"phase": "search", "trial_number": 0, "seed": 0, "config_hash": task.config.hash}
+    recorder.open_run(task.key, task.key, tags, {}, parent=record.parent)
+    record._writer.end()
+    record._opened.release()
+    assert not again(recorder, tmp_path, request).unfinished
+
+
+def test_resume_goes_on_or_says_what_differs(record, recorder, tmp_path, request):
+    record.close(outcome(record, interrupted=True), 0.4)
+    other = make_plan(max_epochs=100)
+    with pytest.raises(InputError, match=r"differs in budget.max_epochs 160 -> 100"):
+        SearchRecord(recorder, other, name_of(request), tmp_path, resume=True)
+    with pytest.raises(InputError, match="no unfinished search called 'nobody'"):
+        SearchRecord(recorder, make_plan(), "nobody", tmp_path, resume=True)
+    assert again(recorder, tmp_path, request, resume=True).parent == record.parent
+    with pytest.raises(InputError, match="is under way in another process"):
+        again(recorder, tmp_path, request, resume=True)
+
+
+def test_a_search_of_another_machine_is_left_alone_until_it_is_silent(
+    record, recorder, tmp_path, request, monkeypatch
+):
+    record._writer.end()
+    record._opened.release()
+    foreign = {"owner": "elsewhere/1/x", "owner_beat": "1"}
+    recorder.log(record.parent, tags=foreign)
+    monkeypatch.setattr("sie.tracking.ownership.LOOK_S", 0.05)
+    monkeypatch.setattr("sie.tracking.ownership.SILENT_S", 0.3)
+    is_alive = ownership.is_alive
+
+    def with_a_sign(recorder, run, silent_s=0.3):
+        recorder.log(run.run_id, tags={"owner_beat": "2"})
+        return is_alive(recorder, run, silent_s)
+
+    with monkeypatch.context() as living:
+        living.setattr("sie.search.parent.is_alive", with_a_sign)
+        with pytest.raises(InputError, match="under way"):
+            again(recorder, tmp_path, request, resume=True)
+    quick = lambda recorder, run: is_alive(recorder, run, 0.3)  # noqa: E731
+    monkeypatch.setattr("sie.search.parent.is_alive", quick)
+    assert again(recorder, tmp_path, request, resume=True).parent == record.parent
 
 
 def test_a_search_under_way_in_this_or_another_process_is_left_alone(

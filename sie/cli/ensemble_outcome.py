@@ -21,6 +21,7 @@ from sie.ensemble.chunks import make_chunks
 from sie.ensemble.record import Recipe, TrainedEnsemble
 from sie.ensemble.recording import stored_address
 from sie.ensemble.winners import ClusterSearch
+from sie.models.config import shown as text_of
 from sie.reporting.console import duration, mean_sd
 from sie.search.plan import PRESETS, Budget
 from sie.search.space import read_space, space_path
@@ -43,12 +44,13 @@ def winners_table(searches: Sequence[ClusterSearch], top: int) -> Table:
     shown = [
         (s.cluster, rank, item) for s in searches for rank, item in enumerate(s.judged[:top], 1)
     ]
-    configs = [item.config.as_dict() for _, _, item in shown]
-    varied = [name for name in configs[0] if len({config[name] for config in configs}) > 1]
+    configs = [item.config.as_params() for _, _, item in shown]
+    names = list(dict.fromkeys(name for config in configs for name in config))
+    varied = [name for name in names if len({config.get(name) for config in configs}) > 1]
     table = Table(title="Winners by their repeats", title_justify="left")
     for name in ("cluster", "rank", "AUC-PR, mean ± sd", "MCC", "best epoch", "n"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("configuration" if len(varied) == len(configs[0]) else "what differs")
+    table.add_column("configuration" if len(varied) == len(names) else "what differs")
     for (cluster, rank, item), config in zip(shown, configs, strict=True):
         table.add_row(
             str(cluster),
@@ -57,7 +59,7 @@ def winners_table(searches: Sequence[ClusterSearch], top: int) -> Table:
             f"{item.scores.get('val_mcc', float('nan')):.3f}",
             f"{item.window.centre:g}",
             str(len(item.values)),
-            ", ".join(f"{name} {config[name]:g}" for name in varied),
+            ", ".join(f"{name} {text_of(config[name])}" for name in varied if name in config),
         )
     same = [f"{name} {value:g}" for name, value in configs[0].items() if name not in varied]
     table.caption = f"the same everywhere: {', '.join(same)}" if same else None

@@ -93,7 +93,7 @@ def rerun_trial(run_id: str, options: LocoOptions, console: Console) -> bool:
     tags = {**run.tags, "phase": Phase.RERUN, "rerun_of": run.run_id}
     kept = {k: v for k, v in tags.items() if not k.startswith(("mlflow.", "sie."))}
     new = recorder.open_run(
-        f"rerun-{run.key}", f"rerun-{run.name}", kept, run.config.as_dict(), parent.run_id
+        f"rerun-{run.key}", f"rerun-{run.name}", kept, run.config.as_params(), parent.run_id
     )
     metrics = {"objective": result_objective(again, rule)}
     recorder.close_run(new, again.status, again.reason, again.curves, metrics)

@@ -9,6 +9,7 @@ import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sie.ensemble.record import Member
 from sie.models.config import TrialConfig
@@ -55,7 +56,7 @@ def make_chunks(
     largest : int
         Members of a chunk at most.
     """
-    groups: dict[tuple[int, ...], list[int]] = {}
+    groups: dict[tuple[Any, ...], list[int]] = {}
     for number, member in members.items():
         groups.setdefault(_program(member.config), []).append(number)
     total = len(members)
@@ -70,10 +71,9 @@ def make_chunks(
     return sorted(chunks, key=lambda chunk: -_weight(chunk))
 
 
-def _program(config: TrialConfig) -> tuple[int, ...]:
+def _program(config: TrialConfig) -> tuple[Any, ...]:
     """Return what members must share to be trained side by side."""
-    shape = config.n_layers, config.n_neurons, config.readout_width, config.readout_steps
-    return *shape, config.batch_size
+    return *config.shape, config.batch_size, config.optimiser, config.schedule, config.decay_epochs
 
 
 def _weight(chunk: Chunk) -> float:

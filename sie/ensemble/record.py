@@ -6,7 +6,7 @@ Records and their hashes only; how members are chosen, trained and kept lives be
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -36,6 +36,10 @@ class Member:
     rank: int
     config: TrialConfig
     seed: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the member as plain values."""
+        return {**vars(self), "config": self.config.as_dict()}
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,7 @@ class Recipe:
         plain = {**vars(self)}
         plain.pop("hash", None)  # where cached_property keeps it
         plain["searches"] = {str(cluster): run for cluster, run in self.searches.items()}
-        plain["members"] = [asdict(member) for member in self.members]
+        plain["members"] = [member.as_dict() for member in self.members]
         return plain
 
     @classmethod

@@ -14,6 +14,7 @@ import numpy as np
 from sie.ensemble.record import Recipe, TrainedEnsemble
 from sie.ensemble.registry import MODEL, register
 from sie.ensemble.winners import ClusterSearch
+from sie.models.config import shown
 from sie.search.recording import winner_record
 from sie.tracking.environment import environment_tags
 from sie.tracking.queries import StoredRun, search
@@ -168,7 +169,7 @@ def note(recipe: Recipe, searches: Sequence[ClusterSearch]) -> str:
         for rank, item in enumerate(found.judged):
             if (found.cluster, rank) not in chosen:
                 continue
-            config = ", ".join(f"{k} {v:g}" for k, v in item.config.as_dict().items())
+            config = ", ".join(f"{k} {shown(v)}" for k, v in item.config.as_dict().items())
             lines.append(
                 f"| {found.cluster} | {rank + 1} | {item.mean:.3f} ± {item.sd:.3f} "
                 f"| {item.scores.get('val_mcc', float('nan')):.3f} | {item.window.centre:g} "

@@ -10,7 +10,6 @@ import math
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ HEAD = "ensemble.json"
 MEMBERS, KNOWN, MEGNET = "members.npz", "known.npz", "megnet.npz"
 
 Arrays = dict[str, np.ndarray]
-Shape = tuple[int, ...]
+Shape = tuple[Any, ...]
 
 _KNOWN_ARRAYS = ("labels", "log10_sigma", "fractions", "mean_vectors")
 _EXPANSION = ("n_centres", "width_angstrom", "cutoff_angstrom", "last_centre_angstrom", "sha256")
@@ -73,7 +72,7 @@ def save_ensemble(
         "recipe": ensemble.recipe.as_dict(),
         "recipe_hash": ensemble.recipe.hash,
         "about": dict(ensemble.about),
-        "members": [asdict(member) for member in ensemble.members],
+        "members": [member.as_dict() for member in ensemble.members],
         "groups": list(groups.values()),
         # JSON has no NaN
         "train_loss": [loss if math.isfinite(loss) else None for loss in ensemble.train_loss],
@@ -148,9 +147,8 @@ def group_by_shape(
     """Return the places of the members of each shape: what can be stacked and run side by side."""
     groups: dict[Shape, list[int]] = {}
     for index, (member, arrays) in enumerate(zip(members, weights, strict=True)):
-        config = member.config
-        shape = (config.n_layers, config.n_neurons, config.readout_width, config.readout_steps)
-        groups.setdefault((*shape, len(arrays["phi/0/kernel"])), []).append(index)
+        shape = (*member.config.shape, len(arrays["phi/0/kernel"]))
+        groups.setdefault(shape, []).append(index)
     return groups
 
 

@@ -1,4 +1,4 @@
-"""AtomSets: phi on every orbit row, Set2Set over the rows of a structure, rho on the result.
+"""AtomSets: phi on every orbit row, pooling over the rows of a structure, rho on the result.
 
 The network and its named weights live here; batches, losses over epochs and optimisers do not.
 """
@@ -14,11 +14,15 @@ import tensorflow as tf
 from sie.errors import InputError
 from sie.models.config import TrialConfig
 from sie.models.initial import glorot_uniform
-from sie.models.readout_weights import initial_readout, readout_shapes
+from sie.models.pooling import WeightedPooling
+from sie.models.readout_weights import initial_pooling, pooled_width, pooling_shapes
 from sie.models.set2set import SharedKernel, WeightedSet2Set
 
 DropoutDraws = tuple[Sequence[Any], Sequence[Any]]
 """Random numbers for the layers of phi and of rho; see `AtomSets.logits`."""
+
+ACTIVATIONS = {"relu": tf.nn.relu, "silu": tf.nn.silu, "tanh": tf.nn.tanh}
+"""Functions of the dense layers by the name they have in a configuration."""
 
 _HYPERPARAMETERS = ("dropout_phi", "dropout_rho", "l2_phi", "l2_rho")
 
@@ -26,11 +30,11 @@ _HYPERPARAMETERS = ("dropout_phi", "dropout_rho", "l2_phi", "l2_rho")
 class AtomSets(tf.keras.Model):
     """Probability that a structure is superionic, from its orbit rows and multiplicities.
 
-    phi and rho are n_layers of Dense(n_neurons, relu), each followed by dropout and with an L2
-    penalty on its kernel; the last Dense(1) carries neither, and the readout none. Dropout has
-    one mask for each row, so that the equivalent atoms of an orbit share as many masks as the
-    trainer gives them rows. Rates and penalties are variables, so that one compiled network serves
-    every trial of the same shape.
+    phi and rho are n_layers of Dense(n_neurons, relu), or another activation, each followed by
+    dropout and with an L2 penalty on its kernel; the last Dense(1) carries neither, and the readout
+    none. Dropout has one mask for each row, so that the equivalent atoms of an orbit share as many
+    masks as the trainer gives them rows. Rates and penalties are variables, so that one compiled
+    network serves every trial of the same shape.
 
     Source: C. Chen and S. P. Ong, npj Comput. Mater. 2021, 7, 173; McHaffie et al. 2025, Methods.
     """
@@ -42,8 +46,9 @@ class AtomSets(tf.keras.Model):
             name: tf.Variable(0.0, trainable=False, name=name) for name in _HYPERPARAMETERS
         }
         self.phi = _dense_layers(config, dimension)
-        self.readout = WeightedSet2Set(config.readout_width, config.readout_steps)
-        self.rho = _dense_layers(config, 2 * config.readout_width)
+        self.readout = _pooling(config)
+        self._readout_names = tuple(pooling_shapes(config))
+        self.rho = _dense_layers(config, pooled_width(config))
         self.score = tf.keras.layers.Dense(1)
         self.readout.build([(None, config.n_neurons), (None,), (None,)])
         self.score.build((None, config.n_neurons))
@@ -98,7 +103,7 @@ class AtomSets(tf.keras.Model):
             for i, layer in enumerate(layers):
                 named[f"{part}/{i}/kernel"] = layer.kernel
                 named[f"{part}/{i}/bias"] = layer.bias
-        for name in readout_shapes(1, 1):
+        for name in self._readout_names:
             named[f"readout/{name}"] = getattr(self.readout, name)
         return {**named, "score/kernel": self.score.kernel, "score/bias": self.score.bias}
 
@@ -162,10 +167,17 @@ def drop(x: tf.Tensor, rate: tf.Tensor, draw: tf.Tensor) -> tf.Tensor:
     return x * (kept * (65536.0 / (65536.0 - below)))
 
 
+def _pooling(config: TrialConfig) -> Any:
+    if config.pooling == "set2set":
+        return WeightedSet2Set(config.readout_width, config.readout_steps)
+    return WeightedPooling(learnt=config.pooling == "attention")
+
+
 def _dense_layers(config: TrialConfig, dimension: int) -> list[Any]:
     layers = []
     for i in range(config.n_layers):
-        layer = tf.keras.layers.Dense(config.n_neurons, activation="relu")
+        activation = ACTIVATIONS[config.activation]
+        layer = tf.keras.layers.Dense(config.n_neurons, activation=activation)
         layer.build((None, dimension if i == 0 else config.n_neurons))
         layers.append(layer)
     return layers
@@ -190,11 +202,11 @@ def initial_weights(config: TrialConfig, dimension: int, seed: int) -> dict[str,
         weights[f"{name}/kernel"] = glorot_uniform(rng, n_inputs, n_outputs)
         weights[f"{name}/bias"] = np.zeros(n_outputs, dtype=np.float32)
 
-    for part, n_inputs in (("phi", dimension), ("rho", 2 * config.readout_width)):
+    for part, n_inputs in (("phi", dimension), ("rho", pooled_width(config))):
         for i in range(config.n_layers):
             add_dense(f"{part}/{i}", n_inputs if i == 0 else config.n_neurons, config.n_neurons)
     add_dense("score", config.n_neurons, 1)
-    readout = initial_readout(rng, config.n_neurons, config.readout_width)
+    readout = initial_pooling(rng, config)
     return {**weights, **{f"readout/{name}": value for name, value in readout.items()}}
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from sie.features.record import OrbitFeatures
 from sie.models.config import TrialConfig
+from sie.models.inputs import standard_rows
 from sie.models.shapes import require_shapes, stack
 
 __all__ = ["attention", "log_odds", "stack"]
@@ -69,7 +70,11 @@ def attention(
     numpy.ndarray
         Float32, shape (n_members, n_rows); the rows of a structure sum to 1.
     """
-    return _by_member(stacked, config, features, _Member.attention, len(features.rows))
+
+    def shares(member: _Member, chunk: _Chunk) -> np.ndarray:
+        return member.attention(chunk)
+
+    return _by_member(stacked, config, features, shares, len(features.rows))
 
 
 @dataclass(frozen=True)
@@ -119,14 +124,14 @@ def _by_member(
     """
     from threadpoolctl import ThreadpoolController
 
-    require_shapes(stacked, config, features.dimension, n_leading=1)
+    require_shapes(stacked, config, features.dimension, n_leading=1, with_inputs=True)
     chunks = list(_chunks(features))
     n_members = len(stacked["score/bias"])
     result = np.empty((n_members, n_columns), dtype=np.float32)
 
     def fill(place: int) -> None:
         weights = {name: array[place] for name, array in stacked.items()}
-        member = _Member(weights, config, len(features))
+        member = _BY_POOLING[config.pooling](weights, config, len(features))
         parts = [work(member, chunk) for chunk in chunks]
         result[place] = np.concatenate(parts) if parts else 0
 
@@ -139,7 +144,60 @@ def _by_member(
 
 
 class _Member:
-    """One network. The algebra that spares it most products is `WeightedSet2Set`'s.
+    """One network; how it pools is its own."""
+
+    def __init__(
+        self, weights: Mapping[str, np.ndarray], config: TrialConfig, n_structures: int
+    ) -> None:
+        self._weights, self._config = weights, config
+        self._activate = _ACTIVATIONS[config.activation]
+
+    def log_odds(self, chunk: _Chunk) -> np.ndarray:
+        """Return the log-odds of a chunk's structures, shape (n_structures,)."""
+        x = self._after_pooling(chunk)
+        for i in range(1, self._config.n_layers):
+            x = self._dense(x, f"rho/{i}")
+        return (x @ self._weights["score/kernel"])[:, 0] + self._weights["score/bias"]
+
+    def attention(self, chunk: _Chunk) -> np.ndarray:
+        """Return the shares of a chunk's rows, shape (n_rows,)."""
+        raise NotImplementedError
+
+    def _after_pooling(self, chunk: _Chunk) -> np.ndarray:
+        """Return what the first layer of rho gives, (n_structures, n_neurons)."""
+        raise NotImplementedError
+
+    def _rows(self, chunk: _Chunk) -> np.ndarray:
+        """Return what phi makes of the rows, (n_rows, n_neurons)."""
+        rows = standard_rows(chunk.rows, self._weights)
+        for i in range(self._config.n_layers):
+            rows = self._dense(rows, f"phi/{i}")
+        return rows
+
+    def _dense(self, x: np.ndarray, name: str) -> np.ndarray:
+        x = x @ self._weights[f"{name}/kernel"]
+        x += self._weights[f"{name}/bias"]
+        return self._activate(x)
+
+
+class _Simple(_Member):
+    """Attention with one query, or without one the mean; `WeightedPooling` in NumPy."""
+
+    def attention(self, chunk: _Chunk) -> np.ndarray:
+        """Return the shares of a chunk's rows, shape (n_rows,)."""
+        return self._shares(self._rows(chunk), chunk)
+
+    def _shares(self, rows: np.ndarray, chunk: _Chunk) -> np.ndarray:
+        query = self._weights.get("readout/query", np.zeros(rows.shape[1], np.float32))
+        return _softmax(rows @ query, chunk)
+
+    def _after_pooling(self, chunk: _Chunk) -> np.ndarray:
+        rows = self._rows(chunk)
+        return self._dense(_attend(self._shares(rows, chunk), rows, chunk), "rho/0")
+
+
+class _Set2Set(_Member):
+    """Set2Set. The algebra that spares it most products is `WeightedSet2Set`'s.
 
     Beyond that, what does not depend on a structure is multiplied here, once: round 1, whose query
     is the same for all, and the part of rho's first layer that meets the attended memory.
@@ -148,7 +206,7 @@ class _Member:
     def __init__(
         self, weights: Mapping[str, np.ndarray], config: TrialConfig, n_structures: int
     ) -> None:
-        self._weights, self._config = weights, config
+        super().__init__(weights, config, n_structures)
         self._kernel, self._bias = weights["readout/kernel"], weights["readout/bias"]
         self._hidden = weights["readout/hidden_kernel"]
         self._gate_bias = weights["readout/gate_bias"]
@@ -163,15 +221,11 @@ class _Member:
         self._after_mean = self._kernel @ of_memory
         self._after_bias = self._bias @ of_memory + weights["rho/0/bias"]
 
-    def log_odds(self, chunk: _Chunk) -> np.ndarray:
-        """Return the log-odds of a chunk's structures, shape (n_structures,)."""
+    def _after_pooling(self, chunk: _Chunk) -> np.ndarray:
         query, mean, _ = self._rounds(chunk)
         x = query @ self._after_query + mean @ self._after_mean
         x += self._after_bias
-        np.maximum(x, 0, out=x)
-        for i in range(1, self._config.n_layers):
-            x = self._dense(x, f"rho/{i}")
-        return (x @ self._weights["score/kernel"])[:, 0] + self._weights["score/bias"]
+        return self._activate(x)
 
     def attention(self, chunk: _Chunk) -> np.ndarray:
         """Return the shares of a chunk's rows, shape (n_rows,)."""
@@ -182,9 +236,7 @@ class _Member:
 
         Shapes (n_structures or 1, width), (n_structures, n_neurons) and (n_rows,).
         """
-        rows = chunk.rows
-        for i in range(self._config.n_layers):
-            rows = self._dense(rows, f"phi/{i}")
+        rows = self._rows(chunk)
         query, gates = self._first_query, self._first_gates
         # the first query is the same for all: one product with it serves every row
         share = _softmax(rows @ self._first_asked[0], chunk)
@@ -200,11 +252,6 @@ class _Member:
             mean = _attend(share, rows, chunk)
         return query, mean, share
 
-    def _dense(self, x: np.ndarray, name: str) -> np.ndarray:
-        x = x @ self._weights[f"{name}/kernel"]
-        x += self._weights[f"{name}/bias"]
-        return np.maximum(x, 0, out=x)
-
     def _of_mean(self, mean: np.ndarray) -> np.ndarray:
         """Return what attended rows and the bias add to the gates, (n_structures, 3 width)."""
         gates = mean @ self._read[0]
@@ -213,6 +260,32 @@ class _Member:
             gates = gates @ self._read[2]
         gates += self._gate_bias
         return gates
+
+
+def _relu(x: np.ndarray) -> np.ndarray:
+    return np.maximum(x, 0, out=x)
+
+
+def _silu(x: np.ndarray) -> np.ndarray:
+    return x * (0.5 * (1 + np.tanh(0.5 * x)))
+
+
+def _tanh(x: np.ndarray) -> np.ndarray:
+    return np.tanh(x, out=x)
+
+
+_ACTIVATIONS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
+    "relu": _relu,
+    "silu": _silu,
+    "tanh": _tanh,
+}
+
+_BY_POOLING: Mapping[str, type[_Member]] = {
+    "set2set": _Set2Set,
+    "attention": _Simple,
+    "mean": _Simple,
+}
+"""What computes a network, by its pooling."""
 
 
 def _folding_pays(config: TrialConfig, n_structures: int) -> bool:

@@ -70,6 +70,8 @@ class StartingWeights:
 
     def of(self, config: TrialConfig) -> Mapping[str, np.ndarray] | None:
         """Return the weights for a trial; None where it starts cold."""
+        if config.kind != TrialConfig().kind or config.standardise:
+            return None  # they were trained on rows as they are, with Set2Set and relu
         return self.by_shape.get(_shape(config))
 
 

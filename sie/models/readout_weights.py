@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from sie.models.config import TrialConfig
 from sie.models.initial import glorot_uniform, orthogonal
 
 FOLDING_SHARE = 8
@@ -31,6 +32,27 @@ def readout_shapes(dimension: int, width: int) -> dict[str, tuple[int, ...]]:
         "gate_bias": (3 * width,),
         "idle_bias": (1,),
     }
+
+
+def pooling_shapes(config: TrialConfig) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the weights of a configuration's pooling by name."""
+    if config.pooling == "set2set":
+        return readout_shapes(config.n_neurons, config.readout_width)
+    return {"query": (config.n_neurons,)} if config.pooling == "attention" else {}
+
+
+def pooled_width(config: TrialConfig) -> int:
+    """Return the length of what pooling gives for a structure."""
+    return 2 * config.readout_width if config.pooling == "set2set" else config.n_neurons
+
+
+def initial_pooling(rng: np.random.Generator, config: TrialConfig) -> dict[str, np.ndarray]:
+    """Draw the weights of a configuration's pooling: float32 arrays of `pooling_shapes`."""
+    if config.pooling == "set2set":
+        return initial_readout(rng, config.n_neurons, config.readout_width)
+    if config.pooling == "attention":
+        return {"query": glorot_uniform(rng, config.n_neurons, 1)[:, 0]}
+    return {}
 
 
 def initial_readout(rng: np.random.Generator, dimension: int, width: int) -> dict[str, np.ndarray]:

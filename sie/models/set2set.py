@@ -129,7 +129,7 @@ class WeightedSet2Set(tf.keras.layers.Layer):
             name: (shared or {}).get(name) or partial(_product, getattr(self, name))
             for name in ("hidden_kernel", "read_kernel")
         }
-        attention = _Attention(rows, multiplicity, owner)
+        attention = RowAttention(rows, multiplicity, owner)
         read = product["read_kernel"]
         from_read = self._folded() if self._folds and self.steps > 1 else self._unfolded(read)
         query = self._lstm(self.gate_bias[tf.newaxis])  # (1, width): every structure asks the same
@@ -176,7 +176,7 @@ def _product(kernel: tf.Variable, x: tf.Tensor) -> tf.Tensor:
     return tf.matmul(x, kernel)
 
 
-class _Attention:
+class RowAttention:
     """Weighted softmax attention of each structure over its rows, in `ATTENTION_PARTS` of a batch.
 
     Within a part every structure is multiplied with every row, its own or not.

@@ -11,27 +11,31 @@ import numpy as np
 
 from sie.errors import InputError
 from sie.models.config import TrialConfig
-from sie.models.readout_weights import readout_shapes
+from sie.models.inputs import input_shapes
+from sie.models.readout_weights import pooled_width, pooling_shapes
 
 
 def weight_shapes(config: TrialConfig, dimension: int) -> dict[str, tuple[int, ...]]:
-    """Return the shape of every weight by name, for rows of `dimension` columns.
+    """Return the shape of every trained weight by name, for rows of `dimension` columns.
 
     The order is that of `AtomSets.named_variables`.
     """
     shapes: dict[str, tuple[int, ...]] = {}
-    for part, n_inputs in (("phi", dimension), ("rho", 2 * config.readout_width)):
+    for part, n_inputs in (("phi", dimension), ("rho", pooled_width(config))):
         for i in range(config.n_layers):
             shapes[f"{part}/{i}/kernel"] = (n_inputs, config.n_neurons)
             shapes[f"{part}/{i}/bias"] = (config.n_neurons,)
             n_inputs = config.n_neurons
-    readout = readout_shapes(config.n_neurons, config.readout_width)
-    shapes |= {f"readout/{name}": shape for name, shape in readout.items()}
+    shapes |= {f"readout/{name}": shape for name, shape in pooling_shapes(config).items()}
     return {**shapes, "score/kernel": (config.n_neurons, 1), "score/bias": (1,)}
 
 
 def require_shapes(
-    weights: Mapping[str, np.ndarray], config: TrialConfig, dimension: int, n_leading: int = 0
+    weights: Mapping[str, np.ndarray],
+    config: TrialConfig,
+    dimension: int,
+    n_leading: int = 0,
+    with_inputs: bool = False,
 ) -> None:
     """Raise unless `weights` are those of such a network.
 
@@ -45,6 +49,8 @@ def require_shapes(
         Length d of an input row.
     n_leading : int
         Axes in front of those of the weights.
+    with_inputs : bool
+        Whether the statistics of standardised rows belong to them, as in a network that is kept.
 
     Raises
     ------
@@ -52,6 +58,8 @@ def require_shapes(
         When a name is missing or unknown, or a shape differs.
     """
     expected = weight_shapes(config, dimension)
+    if with_inputs:
+        expected |= input_shapes(config, dimension)
     if wrong := set(weights) ^ set(expected):
         raise InputError(
             f"weights do not fit this network: {', '.join(sorted(wrong))} on one side only; "

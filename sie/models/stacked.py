@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from sie.models.atomsets import ACTIVATIONS
 from sie.models.config import TrialConfig
-from sie.models.readout_weights import folds
+from sie.models.readout_weights import folds, pooling_shapes
 from sie.models.set2set import SharedKernel
 from sie.models.shapes import weight_shapes
 
@@ -37,6 +38,7 @@ class StackedAtomSets:
 
     def __init__(self, config: TrialConfig, dimension: int, n_members: int) -> None:
         self.config, self.dimension, self.n_members = config, dimension, n_members
+        self._activation = ACTIVATIONS[config.activation]
         shapes = weight_shapes(config, dimension)
         self.variables = {
             name: tf.Variable(tf.zeros((n_members, *shape)), name=name.replace("/", "_"))
@@ -51,6 +53,8 @@ class StackedAtomSets:
 
     def shared_kernels(self) -> dict[str, SharedKernel]:
         """Return the kernels that several rounds use, by name; new ones for every call."""
+        if self.config.pooling != "set2set":
+            return {}
         steps = self.config.readout_steps
         several = ["readout/hidden_kernel"] * (steps > 2)
         several += ["readout/read_kernel"] * (steps > 2 and not self._folds)
@@ -59,6 +63,8 @@ class StackedAtomSets:
     def norm_groups(self) -> list[list[tf.Variable]]:
         """Return all variables, those together whose norm LAMB takes as one, member by member."""
         readout = [["hidden_kernel", "read_kernel", "idle_kernel"], ["gate_bias", "idle_bias"]]
+        if self.config.pooling != "set2set":
+            readout = [[name] for name in pooling_shapes(self.config)]
         groups = [[f"readout/{name}" for name in group] for group in readout]
         joined = {name for group in groups for name in group}
         groups += [[name] for name in self.variables if name not in joined]
@@ -89,7 +95,7 @@ class StackedAtomSets:
             Of `shared_kernels`, from which the caller takes the gradients of these kernels.
         """
         x = self._dense_layers("phi", rows, draws[0])
-        read = self._read(x, multiplicity, owner, parts, shared)
+        read = self._pool(x, _Attention(x, multiplicity, owner, parts), shared)
         x = self._dense_layers("rho", read, draws[1])
         return self._dense(x, "score")[:, :, 0]
 
@@ -114,23 +120,27 @@ class StackedAtomSets:
     def _dense_layers(self, part: str, x: tf.Tensor, draws: Sequence[tf.Tensor]) -> tf.Tensor:
         rate = self.rates[f"dropout_{part}"]
         for i in range(self.config.n_layers):
-            x = drop(tf.nn.relu(self._dense(x, f"{part}/{i}")), rate, draws[i])
+            x = self._activation(self._dense(x, f"{part}/{i}"))
+            x = drop(x, rate, draws[i])
         return x
 
-    def _read(
-        self,
-        rows: tf.Tensor,
-        multiplicity: tf.Tensor,
-        owner: tf.Tensor,
-        parts: tuple[tf.Tensor, tf.Tensor],
-        shared: Mapping[str, SharedKernel],
+    def _pool(
+        self, rows: tf.Tensor, attention: _Attention, shared: Mapping[str, SharedKernel]
     ) -> tf.Tensor:
+        """Return what rho reads, (n_members, n_structures, ...); see `WeightedPooling`."""
+        if self.config.pooling == "set2set":
+            return self._read(attention, shared)
+        query = tf.zeros_like(rows[:, 0])
+        if self.config.pooling == "attention":
+            query = self.variables["readout/query"]
+        return attention(tf.tile(query[:, tf.newaxis], [1, attention.n_structures, 1]))
+
+    def _read(self, attention: _Attention, shared: Mapping[str, SharedKernel]) -> tf.Tensor:
         """Return q*, shape (n_members, n_structures, 2 width); see `WeightedSet2Set`."""
         kernel, bias = (self.variables[f"readout/{kind}"] for kind in ("kernel", "bias"))
         gate_bias = self.variables["readout/gate_bias"]
         hidden = shared.get("readout/hidden_kernel") or self._product("readout/hidden_kernel")
         of_mean = self._of_mean(shared)
-        attention = _Attention(rows, multiplicity, owner, parts)
         query = _lstm(gate_bias[:, tf.newaxis])  # (n_members, 1, width): all structures ask alike
         mean = attention(self._asked(query, kernel, attention.n_structures))
         for _ in range(self.config.readout_steps - 1):

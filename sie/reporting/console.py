@@ -23,7 +23,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from sie.models.config import TrialConfig
+from sie.models.config import TrialConfig, shown
 from sie.search.selection import RepeatedConfig
 from sie.training.record import TrialStatus
 
@@ -76,14 +76,14 @@ def repeats_table(judged: Sequence[RepeatedConfig], varied: Sequence[str]) -> Ta
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("configuration")
     for rank, item in enumerate(judged, start=1):
-        values = item.config.as_dict()
+        values = item.config.as_params()
         table.add_row(
             str(rank),
             mean_sd(item),
             f"{item.scores.get('val_mcc', math.nan):.3f}",
             f"{item.window.first_epoch}-{item.window.last_epoch}",
             str(len(item.values)),
-            ", ".join(f"{name} {values[name]:g}" for name in varied),
+            ", ".join(f"{name} {shown(values[name])}" for name in varied if name in values),
         )
     return table
 
@@ -108,7 +108,7 @@ def time_line(use: TimeUse) -> str:
 
 def describe_config(config: TrialConfig) -> str:
     """Return a configuration in one line."""
-    return ", ".join(f"{name}={value:g}" for name, value in config.as_dict().items())
+    return ", ".join(f"{name}={shown(value)}" for name, value in config.as_dict().items())
 
 
 def duration(seconds: float) -> str:

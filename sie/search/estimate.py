@@ -5,12 +5,14 @@ An estimate for the plan that is shown before the first trial; nothing depends o
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 
 import numpy as np
 
 from sie.models.config import TrialConfig
+from sie.models.readout_weights import pooled_width, pooling_shapes
 from sie.search.plan import Budget
 from sie.search.space import SearchSpace
 
@@ -46,20 +48,23 @@ def epoch_flops(config: TrialConfig, sizes: Sizes) -> float:
     width, d = config.n_neurons, sizes.dimension
     dense = d * width + (config.n_layers - 1) * width**2
     # three gates (the forget gate is dead weight) of [h, r], but of h in round 2 once a batch
-    halves = max(2 * config.readout_steps - 3, 0)
-    lstm = halves * 3 * config.readout_width**2
-    rho = 2 * config.readout_width * width + (config.n_layers - 1) * width**2
-    brought = 2 * config.readout_steps * width * config.readout_width
-    attention = 2 * config.readout_steps * sizes.rows_per_structure * width * config.batch_size
+    steps, readout = (config.readout_steps, config.readout_width)
+    if config.pooling != "set2set":
+        steps, readout = 1, 0
+    halves = max(2 * steps - 3, 0)
+    lstm = halves * 3 * readout**2
+    rho = pooled_width(config) * width + (config.n_layers - 1) * width**2
+    brought = 2 * steps * width * readout
+    attention = 2 * steps * sizes.rows_per_structure * width * config.batch_size
     per_structure = 2 * (sizes.rows_per_structure * dense + lstm + rho + brought + attention)
     return per_structure * (3 * sizes.n_train + sizes.n_validation)
 
 
 def step_seconds(config: TrialConfig, dimension: int) -> float:
     """Return the time of one step that is not the network's arithmetic, in seconds."""
-    width, readout = config.n_neurons, config.readout_width
-    dense = (dimension + 2 * readout) * width + 2 * (config.n_layers - 1) * width**2
-    weights = dense + 6 * readout**2 + width * readout
+    width = config.n_neurons
+    dense = (dimension + pooled_width(config)) * width + 2 * (config.n_layers - 1) * width**2
+    weights = dense + sum(math.prod(shape) for shape in pooling_shapes(config).values())
     return STEP_SECONDS + UPDATE_SECONDS_PER_WEIGHT * weights
 
 
@@ -116,6 +121,6 @@ def estimate_seconds(
         ]
     )
     trained = budget.trials * expected_epochs(budget) + budget.n_repeats * budget.max_epochs
-    shapes = len({(c.n_layers, c.n_neurons, c.readout_width) for c in sample})
+    shapes = len({c.program for c in sample})
     tracing = TRACE_SECONDS * min(shapes, budget.trials)
     return START_SECONDS + tracing + float(epoch) * trained / max(workers, 1)

@@ -247,7 +247,7 @@ class SearchRecord:
             found = self._find(task) if task.key in self._doubtful else None
             self._doubtful.add(task.key)  # until the store has answered
             self._runs[task] = found or self._recorder.open_run(
-                task.key, task.key, tags, task.config.as_dict(), parent=self.parent
+                task.key, task.key, tags, task.config.as_params(), parent=self.parent
             )
             self._doubtful.discard(task.key)
         return self._runs[task]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import math
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +20,7 @@ import yaml
 from sie.bounded_yaml import load_bounded
 from sie.errors import InputError
 from sie.hashing import content_hash
-from sie.models.config import TrialConfig
+from sie.models.config import TrialConfig, shown
 from sie.reading import TooLarge, lines_of, read_bytes
 
 FORMAT = 1
@@ -35,18 +35,32 @@ KINDS = {
 }
 
 
+WHEN = "when"
+
+Value = float | int | str | bool
+
+
 @dataclass(frozen=True)
 class Parameter:
-    """One searched hyperparameter: its kind and its values or bounds."""
+    """One searched hyperparameter: its kind and its values or bounds.
+
+    Attributes
+    ----------
+    when : tuple of (str, tuple)
+        Other parameters of the space and the values that they must have; where one has another,
+        this one keeps its default.
+    """
 
     name: str
     kind: str
-    values: tuple[float | int, ...]
+    values: tuple[Any, ...]
+    when: tuple[tuple[str, tuple[Any, ...]], ...] = ()
 
-    def sample(self, rng: np.random.Generator) -> float | int:
+    def sample(self, rng: np.random.Generator) -> Value:
         """Draw one value, for estimates and previews (the search draws with TPE)."""
         if self.kind in ("choice", "value"):
-            return self.values[int(rng.integers(len(self.values)))]
+            value: Value = self.values[int(rng.integers(len(self.values)))]
+            return value
         low, high = self.values
         if self.kind == "uniform":
             return float(rng.uniform(low, high))
@@ -54,8 +68,22 @@ class Parameter:
 
     def describe(self) -> str:
         """Return the range in a few words."""
-        text = ", ".join(f"{value:g}" for value in self.values)
-        return f"{{{text}}}" if self.kind == "choice" else f"{self.kind} [{text}]"
+        text = _listed(self.values)
+        text = f"{{{text}}}" if self.kind == "choice" else f"{self.kind} [{text}]"
+        only = "; ".join(f"{name} {_listed(values)}" for name, values in self.when)
+        return f"{text} with {only}" if only else text
+
+    def applies(self, values: Mapping[str, Any]) -> bool:
+        """Return whether the values of the other parameters meet all conditions."""
+        return all(values[name] in allowed for name, allowed in self.when)
+
+    def stand_in(self) -> Value:
+        """Return a value of the range, for a sampler that wants one where none is used."""
+        if self.kind in ("choice", "value"):
+            value: Value = self.values[0]
+            return value
+        low, high = self.values
+        return float(math.sqrt(low * high) if self.kind == "loguniform" else (low + high) / 2)
 
 
 @dataclass(frozen=True)
@@ -68,18 +96,40 @@ class SearchSpace:
     @cached_property
     def hash(self) -> str:
         """Content hash over names, kinds and values; the file's name and comments do not enter."""
-        return content_hash("space-1", sorted((p.name, p.kind, p.values) for p in self.parameters))
+        plain = sorted((p.name, p.kind, p.values) for p in self.parameters)
+        conditions = sorted((p.name, sorted(p.when)) for p in self.parameters if p.when)
+        return content_hash("space-1", plain, *([conditions] if conditions else []))
 
     @property
     def size(self) -> float:
-        """Number of distinct configurations; infinite with a continuous range."""
+        """Number of combinations of values; infinite with a continuous range.
+
+        With conditions several combinations are one configuration.
+        """
         if any(p.kind in ("uniform", "loguniform") for p in self.parameters):
             return math.inf
         return math.prod(len(set(p.values)) for p in self.parameters)
 
     def sample(self, rng: np.random.Generator) -> TrialConfig:
         """Draw one configuration uniformly from the ranges."""
-        return TrialConfig.from_mapping({p.name: p.sample(rng) for p in self.parameters})
+        return self.config({p.name: p.sample(rng) for p in self.parameters})
+
+    def config(self, values: Mapping[str, Any]) -> TrialConfig:
+        """Return the configuration of a sampled point: a value for every parameter.
+
+        Samplers draw all parameters side by side. What does not apply to a point, by `when` or by
+        `TrialConfig.uses`, is ignored here and enters neither the configuration nor its hash.
+        """
+        used = {p.name: values[p.name] for p in self.parameters if p.applies(values)}
+        return TrialConfig.from_mapping(used)
+
+    def point(self, config: TrialConfig) -> dict[str, Any]:
+        """Return a point whose configuration is `config`, for a sampler that goes on."""
+        values = {p.name: getattr(config, p.name) for p in self.parameters}
+        return {
+            p.name: values[p.name] if p.applies(values) and config.uses(p.name) else p.stand_in()
+            for p in self.parameters
+        }
 
     def to_tune(self) -> dict[str, Any]:
         """Return the space as Ray Tune domains."""
@@ -95,7 +145,11 @@ class SearchSpace:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the space as it would stand in a YAML file."""
-        ranges = {p.name: {p.kind: list(p.values)} for p in self.parameters}
+        ranges: dict[str, dict[str, Any]] = {}
+        for p in self.parameters:
+            ranges[p.name] = {p.kind: list(p.values)}
+            if p.when:
+                ranges[p.name][WHEN] = {name: list(values) for name, values in p.when}
         return {"format": FORMAT, "name": self.name, "parameters": ranges}
 
 
@@ -164,37 +218,85 @@ class _Validator:
         if not content["parameters"]:
             self._fail(("parameters",), f"must name at least one of {', '.join(known)}")
         parameters = tuple(
-            self._parameter(name, spec, known[name] == "int")
-            for name, spec in content["parameters"].items()
+            self._parameter(name, spec, known[name]) for name, spec in content["parameters"].items()
         )
         space = SearchSpace(str(content.get("name", self._path.stem)), parameters)
+        for parameter in parameters:
+            self._check_when(parameter, space)
         self._check_rates(space)
         return space
 
-    def _parameter(self, name: str, spec: Any, whole: bool) -> Parameter:
+    def _parameter(self, name: str, spec: Any, of_type: str) -> Parameter:
         where = ("parameters", name)
         allowed = "; ".join(f"{kind}: {form}" for kind, form in KINDS.items())
-        if not isinstance(spec, Mapping) or len(spec) != 1 or next(iter(spec)) not in KINDS:
+        kinds = [key for key in spec if key != WHEN] if isinstance(spec, Mapping) else []
+        if len(kinds) != 1 or kinds[0] not in KINDS:
             self._fail(where, f"must hold exactly one of ({allowed}), got {_quote(spec)}")
-        kind, given = next(iter(spec.items()))
+        kind, given = kinds[0], spec[kinds[0]]
         raw = given if isinstance(given, list) else [given]
-        values = tuple(self._number(where, value, whole) for value in raw)
+        values = tuple(self._value(where, value, of_type) for value in raw)
+        self._check_kind(where, kind, values, given, of_type)
+        for value in values:
+            self._check_value(where, name, value)
+        return Parameter(name, kind, values, self._when((*where, WHEN), spec.get(WHEN)))
+
+    def _check_kind(
+        self, where: tuple[str, ...], kind: str, values: tuple[Any, ...], given: Any, of_type: str
+    ) -> None:
         if kind == "choice" and not values:
             self._fail(where, "choice must list at least one value")
         if kind == "value" and len(values) != 1:
             self._fail(where, f"value must be one value, got {_quote(given)}")
         if kind in ("uniform", "loguniform"):
-            if whole:
-                self._fail(where, f"is a whole number: use choice, got {kind}")
+            if of_type != "float":
+                what = {"int": "a whole number", "str": "a word"}.get(of_type, "true or false")
+                self._fail(where, f"is {what}: use choice, got {kind}")
             if len(values) != 2 or not values[0] < values[1]:
                 self._fail(
                     where, f"{kind} must be [low, high] with low < high, got {_quote(given)}"
                 )
             if kind == "loguniform" and values[0] <= 0:
                 self._fail(where, f"loguniform must have low > 0, got {_quote(given)}")
-        for value in values:
-            self._check_value(where, name, value)
-        return Parameter(name, kind, values)
+
+    def _when(self, where: tuple[str, ...], given: Any) -> tuple[tuple[str, tuple[Any, ...]], ...]:
+        """Return the conditions of a parameter; whether they can be met is looked at later."""
+        if given is None:
+            return ()
+        known = {item.name: str(item.type) for item in fields(TrialConfig)}
+        self._keys(given, where, set(known))
+        return tuple(
+            (
+                name,
+                tuple(
+                    self._value((*where, name), value, known[name])
+                    for value in (values if isinstance(values, list) else [values])
+                ),
+            )
+            for name, values in given.items()
+        )
+
+    def _check_when(self, parameter: Parameter, space: SearchSpace) -> None:
+        others = {p.name: p for p in space.parameters if p.name != parameter.name}
+        for name, values in parameter.when:
+            where = ("parameters", parameter.name, WHEN, name)
+            other = others.get(name)
+            if other is None or other.kind not in ("choice", "value") or other.when:
+                self._fail(
+                    where, "must be another parameter of this space, a choice without conditions"
+                )
+            elif not values or not set(values) <= set(other.values):
+                self._fail(where, f"must be among {_listed(other.values)}, got {_listed(values)}")
+
+    def _value(self, where: tuple[str, ...], value: Any, of_type: str) -> Value:
+        if of_type == "bool":
+            if not isinstance(value, bool):
+                self._fail(where, f"values must be true or false, got {_quote(value)}")
+            return bool(value)
+        if of_type == "str":
+            if not isinstance(value, str):
+                self._fail(where, f"values must be words, got {_quote(value)}")
+            return str(value)
+        return self._number(where, value, whole=of_type == "int")
 
     def _number(self, where: tuple[str, ...], value: Any, whole: bool) -> float | int:
         # YAML reads 1e-4 (no dot) as text; users mean the number
@@ -208,7 +310,7 @@ class _Validator:
             self._fail(where, f"values must be whole numbers, got {_quote(value)}")
         return int(number) if whole else number
 
-    def _check_value(self, where: tuple[str, ...], name: str, value: float | int) -> None:
+    def _check_value(self, where: tuple[str, ...], name: str, value: Value) -> None:
         neutral = {"init_lr": {"max_lr": math.inf}, "max_lr": {"init_lr": 5e-324}}.get(name, {})
         try:
             TrialConfig.from_mapping({**neutral, name: value})
@@ -218,6 +320,8 @@ class _Validator:
 
     def _check_rates(self, space: SearchSpace) -> None:
         ranges = {p.name: p.values for p in space.parameters}
+        if set(ranges.get("schedule", ())) == {"constant"}:
+            return  # init_lr means nothing there
         low = ranges.get("init_lr", (TrialConfig.init_lr,))
         high = ranges.get("max_lr", (TrialConfig.max_lr,))
         if max(low) > min(high):
@@ -248,6 +352,10 @@ class _Validator:
         place = f"{self._path}:{line}" if line else str(self._path)
         keys = (_one_line(key)[:80] for key in where)
         raise InputError(f"{place}: {': '.join((*keys, _one_line(message)))}")
+
+
+def _listed(values: Sequence[Any]) -> str:
+    return ", ".join(shown(value) for value in values)
 
 
 def _short(error: Exception) -> str:

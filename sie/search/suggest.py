@@ -23,7 +23,6 @@ from typing import Any
 from ray.tune.search import Searcher
 from ray.tune.search.hyperopt import HyperOptSearch
 
-from sie.models.config import TrialConfig
 from sie.search.plan import REPEATABLE_BATCH, Mode, SearchPlan
 from sie.search.record import EndedTrial, Phase, TrialTask
 from sie.search.seeds import derive_seed
@@ -122,13 +121,12 @@ class TpeSearcher(TaskQueue):
         self._numbers: dict[str, int] = {}
         self._next = 0
         self._ended: dict[int, tuple[str, float | None]] = {}
-        names = [parameter.name for parameter in plan.space.parameters]
         replayed = sorted(self._past) if plan.mode is Mode.FAST else []
         if plan.mode is Mode.FAST:
             self._taken |= set(replayed)
         configs = [self._past[number].task.config for number in replayed]
         configs += [task.config for task in self._begun]
-        points = [{name: config.as_dict()[name] for name in names} for config in configs]
+        points = [plan.space.point(config) for config in configs]
         # a search that goes on must not draw its first random configurations a second time
         labels = ("tpe", len(points)) if points else ("tpe",)
         self._tpe = HyperOptSearch(
@@ -189,7 +187,7 @@ class TpeSearcher(TaskQueue):
             key=f"trial-{number:04d}",
             phase=Phase.SEARCH,
             number=number,
-            config=TrialConfig.from_mapping(values),
+            config=self._plan.space.config(values),
             seed=derive_seed(self._plan.seed, Phase.SEARCH, number),
         )
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,8 +58,8 @@ class StoredRun:
     @property
     def config(self) -> TrialConfig:
         """The trial's hyperparameters."""
-        known = TrialConfig().as_dict()
-        return TrialConfig.from_mapping({k: float(v) for k, v in self.params.items() if k in known})
+        known = {item.name for item in fields(TrialConfig)}
+        return TrialConfig.from_mapping({k: v for k, v in self.params.items() if k in known})
 
     @property
     def seed(self) -> int:

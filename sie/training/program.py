@@ -6,8 +6,9 @@ what an epoch reads comes in from outside, and how many there are is decided the
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -16,11 +17,15 @@ from sie.features.record import OrbitFeatures
 from sie.models.atomsets import AtomSets, initial_weights
 from sie.models.config import TrialConfig
 from sie.models.set2set import SharedKernel
+from sie.training.aims import loss_terms
 from sie.training.batches import Batches, make_batches
-from sie.training.optimiser import Optimiser
+from sie.training.optimiser import make_optimiser
 
 PREDICTION_BATCH = 128
 """Structures that are predicted at once; attention costs grow with its square."""
+
+KEPT = 16
+"""Programs that a cache keeps; a search of the article's space needs 12."""
 
 _ROWS = (
     tf.TensorSpec([None, None], tf.float32),
@@ -45,6 +50,26 @@ class ResidentFeatures:
 def _as_tensors(batches: Batches) -> tuple[tf.Tensor, ...]:
     fields = (batches.order, batches.row_index, batches.owner, batches.bounds, batches.row_bounds)
     return tuple(tf.constant(array) for array in fields)
+
+
+class Aims(NamedTuple):
+    """What updates aim at, float32 tensors of shape (n_structures,) each.
+
+    Attributes
+    ----------
+    targets : tf.Tensor
+        Instead of the labels, in [0, 1].
+    weights : tf.Tensor
+        How much each structure counts in the mean loss of its batch.
+    """
+
+    targets: Any
+    weights: Any
+
+
+def make_aims(config: TrialConfig, labels: np.ndarray) -> Aims:
+    """Return what a configuration aims at for float32 labels of the training part, (n,)."""
+    return Aims(*(tf.constant(array) for array in loss_terms(config, labels)))
 
 
 class Predictor:
@@ -86,14 +111,14 @@ class Program:
         self.holder: object = None
         """Whoever has reset it last; its weights are nobody else's business."""
         self.model = AtomSets(config, dimension)
-        self.optimiser = Optimiser(self.model.norm_groups())
+        self.optimiser = make_optimiser(config, self.model.norm_groups())
         self.variables = self.optimiser.variables
         self.predict = Predictor(self.model)
         self._shape = config.n_layers, config.n_neurons
         self._dropout = np.random.default_rng(0)
         labels = tf.TensorSpec([None], tf.float32)
         draws = [tf.TensorSpec([None, config.n_neurons], tf.uint16)] * config.n_layers
-        signature = [*_ROWS, labels, draws, draws, *_BATCHES]
+        signature = [*_ROWS, labels, labels, labels, draws, draws, *_BATCHES]
         compiled = tf.function(self._epoch, input_signature=signature)
         compiled.get_concrete_function()  # trace now: it belongs to the setup, not to epoch 1
         self._compiled = compiled
@@ -109,7 +134,7 @@ class Program:
         """Make everything as new for a trial: hyperparameters, weights, moments, dropout."""
         self.model.set_hyperparameters(config)
         self._dropout = np.random.default_rng(dropout_seed)
-        self.optimiser.set_schedule(config.init_lr, config.max_lr, steps_per_epoch)
+        self.optimiser.configure(config, steps_per_epoch)
         if weights is None:
             weights = initial_weights(config, self.model.dimension, weight_seed)
         self.take_weights(weights)
@@ -120,18 +145,38 @@ class Program:
         self.optimiser.restart()
 
     def train_epoch(
-        self, data: ResidentFeatures, labels: tf.Tensor, order: np.ndarray, batch_size: int
+        self,
+        data: ResidentFeatures,
+        labels: tf.Tensor,
+        order: np.ndarray,
+        batch_size: int,
+        aims: Aims | None = None,
     ) -> float:
         """Update the weights once per batch and return the mean cross-entropy of the structures.
 
         The value is what training saw (dropout on, weights of the moment) without the L2 penalty,
-        so that it compares with a validation loss. It is NaN when a loss, a gradient or a weight
-        was not finite: the loss alone would not show it, for relu turns NaN into 0.
+        and against the labels themselves, so that it compares with a validation loss. It is NaN
+        when a loss, a gradient or a weight was not finite: the loss alone would not show it, for
+        relu turns NaN into 0.
+
+        Parameters
+        ----------
+        data, labels : ResidentFeatures, tf.Tensor
+            Of n structures; labels are float32, shape (n,).
+        order : numpy.ndarray
+            In which they are read.
+        batch_size : int
+            Structures in a batch.
+        aims : Aims, optional
+            What the updates aim at, and how much each structure counts, where that is not its
+            label, and 1.
         """
+        targets, weights = aims or Aims(labels, tf.ones_like(labels))
         batches = data.batches(order, batch_size)
         n_rows, n_structures = (len(batches[i]) for i in (1, 0))
         draws = self.draw(n_rows), self.draw(n_structures)
-        return float(self._compiled(*data.tensors, labels, *draws, *batches).numpy())
+        aimed = (labels, targets, weights)
+        return float(self._compiled(*data.tensors, *aimed, *draws, *batches).numpy())
 
     def draw(self, n: int) -> list[tf.Tensor]:
         """Return a uniform uint16 for each unit of n rows in every layer of phi, or of rho."""
@@ -146,6 +191,8 @@ class Program:
         rows: Any,
         multiplicity: Any,
         labels: Any,
+        targets: Any,
+        weights: Any,
         phi_draws: Any,
         rho_draws: Any,
         *batches: Any,
@@ -155,7 +202,8 @@ class Program:
         for i in tf.range(tf.size(bounds) - 1):
             inputs = _batch(rows, multiplicity, batches, i)
             first, last = bounds[i], bounds[i + 1]
-            of_batch = tf.gather(labels, order[first:last])
+            read = order[first:last]
+            label, target, weight = (tf.gather(x, read) for x in (labels, targets, weights))
             draws = (
                 [draw[row_bounds[i] : row_bounds[i + 1]] for draw in phi_draws],
                 [draw[first:last] for draw in rho_draws],
@@ -163,10 +211,11 @@ class Program:
             shared = self.model.readout.shared_kernels()
             with tf.GradientTape() as tape:
                 logits = self.model.logits(*inputs, draws, shared)
-                losses = tf.nn.sigmoid_cross_entropy_with_logits(of_batch, logits)
-                objective = tf.reduce_mean(losses) + self.model.penalty()
+                losses = tf.nn.sigmoid_cross_entropy_with_logits(target, logits)
+                objective = tf.reduce_mean(weight * losses) + self.model.penalty()
             self.optimiser.apply(self._gradients(tape, objective, list(shared.values())))
-            total += tf.reduce_sum(losses)
+            # cross-entropy is linear in its target
+            total += tf.reduce_sum(losses + (target - label) * logits)
         mean = total / tf.cast(tf.size(order), tf.float32)
         return tf.where(self.optimiser.sound(), mean, np.nan)
 
@@ -195,26 +244,30 @@ def _batch(rows: Any, multiplicity: Any, batches: Any, i: Any) -> tuple[Any, Any
 
 
 class ProgramCache:
-    """Compiled programs by network shape, built at first use and kept.
+    """Compiled programs by network shape, built at first use; the last `KEPT` used are kept.
 
-    A program holds about 110 MB (a sixth of it weights and moments), and TensorFlow gives back
-    little of it when a program is dropped: the article's 12 shapes take 1.3 GB a worker. A worker
-    that has met many more shapes is better replaced; `len` tells how many.
+    A program holds 15 MB (readouts to 128) to 110 MB (512), a sixth of it weights and moments: the
+    article's 12 shapes take 1.3 GB a worker. What is dropped and collected is given back: 12
+    programs of narrow readouts, one after the other, leave 0.35 MB each.
     """
 
     def __init__(self) -> None:
-        self._programs: dict[tuple[int, ...], Program] = {}
+        self._programs: dict[tuple[Any, ...], Program] = {}
 
     def __len__(self) -> int:
         return len(self._programs)
 
     def get(self, config: TrialConfig, dimension: int) -> Program:
         """Return the program for a configuration; building one takes seconds."""
-        readout = (config.readout_width, config.readout_steps)
-        key = (dimension, config.n_layers, config.n_neurons, *readout)
-        if key not in self._programs:
-            self._programs[key] = Program(config, dimension)
-        return self._programs[key]
+        key = (dimension, *config.program)
+        program = self._programs.pop(key, None)
+        if program is None:
+            while len(self._programs) >= KEPT:
+                del self._programs[next(iter(self._programs))]
+                gc.collect()  # a traced function is a circle of references
+            program = Program(config, dimension)
+        self._programs[key] = program  # last in order: used last
+        return program
 
 
 def predict_probabilities(model: AtomSets, features: OrbitFeatures) -> np.ndarray:

@@ -16,12 +16,17 @@ from sie.errors import InputError
 from sie.features.record import OrbitFeatures
 from sie.models.atomsets import initial_weights
 from sie.models.config import TrialConfig
+from sie.models.inputs import input_statistics, standardised
+from sie.training.aims import loss_terms
 from sie.training.batches import MASKS_PER_ORBIT, n_batches
 from sie.training.stacked_batches import stack_batches
 from sie.training.stacked_program import StackedProgram
 from sie.training.trainer import pick_part
 
-_SHARED = ("n_layers", "n_neurons", "readout_width", "readout_steps", "batch_size")
+_SHARED = (
+    *("n_layers", "n_neurons", "readout_width", "readout_steps", "batch_size"),
+    *("pooling", "activation", "standardise", "optimiser", "schedule", "decay_epochs"),
+)
 
 
 @dataclass(frozen=True)
@@ -78,8 +83,9 @@ class StackedTrainer:
     ) -> None:
         picked, chosen = pick_part("training", features, labels, train)
         self._features = picked.copied(masks_per_orbit)
-        self._data = tf.constant(self._features.rows), tf.constant(chosen)
-        self._programs: dict[tuple[int, ...], StackedProgram] = {}
+        self._statistics = input_statistics(picked)
+        self._labels = chosen
+        self._programs: dict[tuple[Any, ...], StackedProgram] = {}
 
     def train(
         self,
@@ -94,7 +100,8 @@ class StackedTrainer:
         Parameters
         ----------
         configs : sequence of TrialConfig
-            Alike in network shape and batch size; rates, dropout and L2 may differ.
+            Alike in network shape, batch size, optimiser and schedule; rates, dropout, L2 and what
+            the loss aims at may differ.
         seeds : sequence of int
             Of initial weights, order of structures and dropout.
         epochs : int
@@ -119,6 +126,8 @@ class StackedTrainer:
         program = self._program(configs)
         program.reset(configs, n_batches(len(self._features), configs[0].batch_size), weights)
         orders, dropouts = ([np.random.default_rng(s[i]) for s in states] for i in (1, 2))
+        data = self._data(configs)
+        statistics = self._statistics if configs[0].standardise else {}
         losses = np.full((len(configs), epochs), np.nan)
         for epoch in range(epochs):
             batches = stack_batches(
@@ -126,16 +135,26 @@ class StackedTrainer:
                 [order.permutation(len(self._features)) for order in orders],
                 configs[0].batch_size,
             )
-            losses[:, epoch] = program.train_epoch(self._data, batches, dropouts)
+            losses[:, epoch] = program.train_epoch(data, batches, dropouts)
             if on_epoch is not None:
                 on_epoch(epoch + 1)
             if not np.isfinite(losses[:, : epoch + 1]).all(axis=1).any():
                 break  # all have diverged
-        return [_member(*each) for each in zip(program.weights(), losses, strict=True)]
+        trained = [{**weights, **statistics} for weights in program.weights()]
+        return [_member(*each) for each in zip(trained, losses, strict=True)]
+
+    def _data(self, configs: Sequence[TrialConfig]) -> tuple[tf.Tensor, ...]:
+        """Return the tensors that every epoch reads."""
+        features = self._features
+        if configs[0].standardise:
+            features = standardised(features, self._statistics)
+        targets, weights = zip(*(loss_terms(c, self._labels) for c in configs), strict=True)
+        of_members = np.stack([self._labels] * len(configs)), np.stack(targets), np.stack(weights)
+        return tuple(tf.constant(array) for array in (features.rows, *of_members))
 
     def _program(self, configs: Sequence[TrialConfig]) -> StackedProgram:
         """Return the program for so many members of this shape; building one takes seconds."""
-        key = (len(configs), *(getattr(configs[0], name) for name in _SHARED[:-1]))
+        key = (len(configs), *configs[0].program)
         if key not in self._programs:
             self._programs[key] = StackedProgram(configs[0], self._features.dimension, len(configs))
         return self._programs[key]

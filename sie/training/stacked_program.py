@@ -16,7 +16,7 @@ from sie.models.set2set import SharedKernel
 from sie.models.shapes import require_shapes, stack
 from sie.models.stacked import StackedAtomSets
 from sie.training.stacked_batches import PARTS, StackedBatches
-from sie.training.stacked_optimiser import StackedOptimiser
+from sie.training.stacked_optimiser import make_stacked_optimiser
 
 
 class StackedProgram:
@@ -34,13 +34,13 @@ class StackedProgram:
 
     def __init__(self, config: TrialConfig, dimension: int, n_members: int) -> None:
         self.model = StackedAtomSets(config, dimension, n_members)
-        self.optimiser = StackedOptimiser(self.model.norm_groups())
+        self.optimiser = make_stacked_optimiser(config, self.model.norm_groups())
         self._shape = config.n_layers, config.n_neurons
         draws = [tf.TensorSpec([n_members, None, config.n_neurons], tf.uint16)] * config.n_layers
         of_places = [tf.TensorSpec([n_members, None], tf.int32)] * 4
         signature = [
             tf.TensorSpec([None, dimension], tf.float32),
-            tf.TensorSpec([None], tf.float32),
+            *[tf.TensorSpec([n_members, None], tf.float32)] * 3,
             draws,
             draws,
             *of_places,
@@ -82,7 +82,7 @@ class StackedProgram:
 
     def train_epoch(
         self,
-        data: tuple[tf.Tensor, tf.Tensor],
+        data: tuple[tf.Tensor, ...],
         batches: StackedBatches,
         dropouts: Sequence[np.random.Generator],
     ) -> np.ndarray:
@@ -92,8 +92,9 @@ class StackedProgram:
 
         Parameters
         ----------
-        data : pair of tf.Tensor
-            Rows (n_rows, d) and labels (n_structures,) of the structures trained on.
+        data : tuple of tf.Tensor
+            Rows (n_rows, d) of the structures trained on, and for each member, shape (n_members,
+            n_structures): their labels, what it aims at, and how much they count.
         batches : StackedBatches
             What each member reads in which order.
         dropouts : sequence of numpy.random.Generator
@@ -124,6 +125,8 @@ class StackedProgram:
         self,
         rows: Any,
         labels: Any,
+        targets: Any,
+        weights: Any,
         phi_draws: Any,
         rho_draws: Any,
         order: Any,
@@ -146,15 +149,18 @@ class StackedProgram:
                 [tf.gather(draw, place[:, here], batch_dims=1) for draw in phi_draws],
                 [draw[:, first:last] for draw in rho_draws],
             )
-            of_batch = tf.gather(labels, order[:, first:last])
+            read = order[:, first:last]
+            label, target, weight = (
+                tf.gather(x, read, batch_dims=1) for x in (labels, targets, weights)
+            )
             batch = tf.gather(rows, row_index[:, here]), multiplicity[:, here], owner[:, here]
             shared = self.model.shared_kernels()
             with tf.GradientTape() as tape:
                 logits = self.model.logits(*batch, parts, draws, shared)
-                losses = tf.nn.sigmoid_cross_entropy_with_logits(of_batch, logits)
-                objective = tf.reduce_mean(losses, axis=1) + self.model.penalties()
+                losses = tf.nn.sigmoid_cross_entropy_with_logits(target, logits)
+                objective = tf.reduce_mean(weight * losses, axis=1) + self.model.penalties()
             self.optimiser.apply(self._gradients(tape, objective, list(shared.values())))
-            total += tf.reduce_sum(losses, axis=1)
+            total += tf.reduce_sum(losses + (target - label) * logits, axis=1)
         mean = total / tf.cast(tf.shape(order)[1], tf.float32)
         return tf.where(self.optimiser.sound(), mean, np.nan)
 

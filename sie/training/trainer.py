@@ -15,11 +15,19 @@ import tensorflow as tf
 from sie.errors import InputError
 from sie.features.record import OrbitFeatures
 from sie.models.config import TrialConfig
+from sie.models.inputs import input_statistics, standardised, trained_only
 from sie.models.weights import WeightFile, save_weights
 from sie.training.batches import MASKS_PER_ORBIT, n_batches
 from sie.training.ending import Ending
 from sie.training.metrics import binary_log_loss, binary_metrics
-from sie.training.program import Program, ProgramCache, ResidentFeatures, sigmoid
+from sie.training.program import (
+    Aims,
+    Program,
+    ProgramCache,
+    ResidentFeatures,
+    make_aims,
+    sigmoid,
+)
 from sie.training.record import METRICS, TrialResult
 
 
@@ -59,10 +67,13 @@ class Trainer:
     ) -> None:
         by_id = labels if isinstance(labels, Mapping) else _by_id(features, labels)
         picked, train_labels = pick_part("training", features, by_id, train)
-        self._train = ResidentFeatures(picked.copied(masks_per_orbit))
-        picked, self._validation_labels = pick_part("validation", features, by_id, validation)
-        self._validation = ResidentFeatures(picked)
+        other, self._validation_labels = pick_part("validation", features, by_id, validation)
+        self._statistics = input_statistics(picked)
+        self._parts = picked.copied(masks_per_orbit), other
+        self._resident: dict[bool, tuple[ResidentFeatures, ResidentFeatures]] = {}
+        self._take_rows(standardise=False)
         self._train_labels = tf.constant(train_labels)
+        self._aims: Aims | None = None
         self._programs = ProgramCache() if programs is None else programs
         self._program: Program | None = None
         self._curves: dict[str, list[float]] = {name: [] for name in METRICS}
@@ -94,6 +105,8 @@ class Trainer:
         self._program, self._curves = None, {name: [] for name in METRICS}
         self.max_epochs, self.diverged, self.seconds_training = max_epochs, "", 0.0
         weight_seed, order_seed, dropout_seed = np.random.SeedSequence(seed).generate_state(3)
+        self._take_rows(config.standardise)
+        self._aims = make_aims(config, self._train_labels.numpy())
         program = self._programs.get(config, self._train.features.dimension)
         steps = n_batches(len(self._train.features), config.batch_size)
         program.reset(config, steps, int(weight_seed), int(dropout_seed), weights)
@@ -150,23 +163,36 @@ class Trainer:
         return sigmoid(self._running().predict(self._validation))
 
     def weights(self) -> dict[str, np.ndarray]:
-        """Return copies of the present weights by name, float32."""
-        return self._running().model.named_weights()
+        """Return copies of the present weights by name, float32, with the inputs' statistics."""
+        statistics = self._statistics if self.config.standardise else {}
+        return {**self._running().model.named_weights(), **statistics}
 
     def set_weights(self, weights: Mapping[str, np.ndarray]) -> None:
-        """Replace the weights; the optimiser starts anew from them.
+        """Replace the trained weights; the optimiser starts anew from them.
+
+        Standardised rows stay what they are: their statistics are those of the training part.
 
         Raises
         ------
         InputError
             When names or shapes do not fit.
         """
-        self._running().take_weights(weights)
+        self._running().take_weights(trained_only(weights))
 
     def save(self, path: Path) -> None:
         """Write the present weights and the configuration to a weight file."""
         about = {"dimension": self._train.features.dimension, "seed": self.seed}
         save_weights(path, WeightFile(self.config.as_dict(), self.weights(), about))
+
+    def _take_rows(self, standardise: bool) -> None:
+        """Read rows as they are, or standardised; either is copied into tensors once."""
+        if standardise not in self._resident:
+            statistics = self._statistics if standardise else {}
+            train, validation = (
+                ResidentFeatures(standardised(part, statistics)) for part in self._parts
+            )
+            self._resident[standardise] = train, validation
+        self._train, self._validation = self._resident[standardise]
 
     def _running(self) -> Program:
         if self._program is None:
@@ -179,7 +205,7 @@ class Trainer:
         program = self._running()
         order = self._order.permutation(len(self._train.features))
         train_loss = program.train_epoch(
-            self._train, self._train_labels, order, self.config.batch_size
+            self._train, self._train_labels, order, self.config.batch_size, self._aims
         )
         logits = program.predict(self._validation)
         if not (np.isfinite(train_loss) and np.isfinite(logits).all()):

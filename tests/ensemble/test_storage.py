@@ -143,3 +143,49 @@ def test_a_file_in_the_way_is_one_line(tmp_path):
     (tmp_path / "taken").write_text("")
     with pytest.raises(SieError, match="cannot write"):
         save_ensemble(tmp_path / "taken", small_ensemble())
+
+
+def test_networks_of_other_kinds_keep_their_inputs_statistics_and_scores(tmp_path):
+    from sie.ensemble.predictor import SuperionicEnsemble
+    from sie.features.record import OrbitFeatures
+    from sie.models.atomsets import initial_weights
+    from sie.models.config import TrialConfig
+    from sie.models.forward import log_odds, stack
+    from sie.models.inputs import input_statistics
+
+    rng = np.random.default_rng(0)
+    rows = rng.normal(2, 3, (12, 16)).astype(np.float32)
+    features = OrbitFeatures(tuple("abcd"), rows, np.ones(12, np.float32), np.arange(0, 13, 3))
+    small = small_ensemble()
+    sizes = {"n_layers": 2, "n_neurons": 8, "readout_width": 16}
+    configs = [
+        TrialConfig(**sizes, standardise=True),
+        TrialConfig(**sizes),
+        TrialConfig(**sizes, pooling="attention", activation="tanh", optimiser="adam"),
+        TrialConfig(**sizes, pooling="mean", standardise=True, class_weight="balanced"),
+    ]
+    weights = [
+        {**initial_weights(c, 16, i), **(input_statistics(features) if c.standardise else {})}
+        for i, c in enumerate(configs)
+    ]
+    members = tuple(
+        dataclasses.replace(small.members[0], config=c, seed=i) for i, c in enumerate(configs)
+    )
+    ensemble = dataclasses.replace(
+        small,
+        recipe=dataclasses.replace(small.recipe, members=members),
+        members=members,
+        weights=weights,
+        train_loss=(0.5,) * 4,
+        left_out=(),
+    )
+    loaded = load_ensemble(save_ensemble(tmp_path, ensemble))
+    assert loaded.members == members
+    for one, other in zip(loaded.weights, weights, strict=True):
+        assert one.keys() == other.keys()
+        for name, array in one.items():
+            np.testing.assert_array_equal(array, other[name])
+    scores = SuperionicEnsemble.load(tmp_path).score_features(features).members
+    for i, config in enumerate(configs):
+        odds = log_odds(stack([weights[i]]), config, features)[0]
+        np.testing.assert_allclose(scores[:, i], 1 / (1 + np.exp(-odds)), rtol=1e-5)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sie.errors import InputError
-from sie.models.config import TrialConfig
+from sie.models.config import ONLY_WITH, TrialConfig
 from sie.search.space import KINDS, parse_space, read_space, space_path
 
 FOLDER = Path(__file__).resolve().parents[2] / "search_spaces"
@@ -163,3 +163,90 @@ def test_every_kind_reaches_ray():
     )
     assert {p.kind for p in space.parameters} == set(KINDS)
     assert set(space.to_tune()) == {p.name for p in space.parameters}
+
+
+def test_words_and_flags_are_ranges(tmp_path):
+    space = read_space(
+        written(
+            tmp_path,
+            "parameters:\n  optimiser: {choice: [lamb, adam]}\n  standardise: {value: true}\n"
+            "  class_weight: {choice: [none, balanced]}\n",
+        )
+    )
+    assert space.size == 4
+    assert {space.sample(np.random.default_rng(i)).optimiser for i in range(9)} == {"lamb", "adam"}
+    assert space.sample(np.random.default_rng(0)).standardise is True
+    assert "{lamb, adam}" in space.parameters[0].describe()
+    assert parse_space(space.as_dict()) == space
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("optimiser: {choice: [lamb, sgd]}", "optimiser one of lamb, adam, adamw must hold"),
+        ("optimiser: {uniform: [lamb, adam]}", "is a word: use choice"),
+        ("standardise: {choice: [0, 1]}", "must be true or false, got 0"),
+        ("activation: {choice: [true]}", "must be words, got True"),
+        ("class_weight: {value: null}", "must be words, got None"),
+        ("weight_decay: {value: -1}", "weight_decay >= 0 must hold, got -1"),
+        ("decay_epochs: {choice: [0]}", "a whole number >= 1 must hold"),
+        ("n_layers: {value: 2, when: {pooling: mean}}", "must be another parameter of this space"),
+        ("n_layers: {value: 2, when: {poling: mean}}", "did you mean pooling"),
+        ("n_layers: {value: 2, when: 3}", "must hold keys"),
+    ],
+)
+def test_mistakes_in_words_and_conditions_are_named(tmp_path, line, message):
+    with pytest.raises(InputError) as caught:
+        read_space(space_with(tmp_path, line))
+    assert message in str(caught.value)
+    assert "mine.yaml:4" in str(caught.value)
+
+
+def test_conditions_are_met_or_the_default_is_kept():
+    spec = {"pooling": {"choice": ["set2set", "mean"]}, "optimiser": {"choice": ["lamb", "adam"]}}
+    narrow = {"choice": [16, 32], "when": {"pooling": "set2set", "optimiser": ["lamb"]}}
+    space = parse_space({"parameters": {**spec, "readout_width": narrow}})
+    assert parse_space(space.as_dict()) == space
+    assert (
+        space.hash
+        != parse_space({"parameters": {**spec, "readout_width": {"choice": [16, 32]}}}).hash
+    )
+    point = {"pooling": "set2set", "optimiser": "lamb", "readout_width": 16}
+    assert space.config(point).readout_width == 16
+    for change in ({"optimiser": "adam"}, {"pooling": "mean"}):
+        assert space.config({**point, **change}).readout_width == TrialConfig().readout_width
+
+
+@pytest.mark.parametrize(
+    ("when", "message"),
+    [
+        ({"pooling": "attention"}, "must be among set2set, mean, got attention"),
+        ({"pooling": []}, "must be among"),
+        ({"l2_phi": 0.1}, "a choice without conditions"),
+        ({"n_layers": 2}, "a choice without conditions"),
+        ({"readout_width": 16}, "must be another parameter"),
+    ],
+)
+def test_conditions_that_cannot_be_met_are_refused(when, message):
+    given = {
+        "pooling": {"choice": ["set2set", "mean"]},
+        "l2_phi": {"uniform": [0.0, 1.0]},
+        "n_layers": {"choice": [1, 2], "when": {"pooling": "mean"}},
+        "readout_width": {"choice": [16, 32], "when": when},
+    }
+    with pytest.raises(InputError, match=message):
+        parse_space({"parameters": given})
+
+
+@given(st.integers(0, 10_000))
+def test_a_point_of_a_configuration_gives_it_back(seed):
+    space = read_space(FOLDER / "extended.yaml")
+    config = space.sample(np.random.default_rng(seed))
+    point = space.point(config)
+    assert set(point) == {p.name for p in space.parameters}
+    assert space.config(point) == config
+
+
+def test_extended_space_names_every_hyperparameter():
+    names = {p.name for p in read_space(FOLDER / "extended.yaml").parameters}
+    assert names == set(TrialConfig().as_params()) | set(ONLY_WITH)

@@ -1,16 +1,20 @@
 """The searcher against HyperOpt itself: what is told, in which order, what is never repeated."""
 
+import dataclasses
 import itertools
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ray.tune.search import Searcher
-from search_examples import make_ended, make_plan
+from search_examples import make_ended, make_plan, make_result
 
 from sie.search.plan import Mode
+from sie.search.record import EndedTrial
 from sie.search.selection import PENALTY
+from sie.search.space import parse_space
 from sie.search.suggest import METRIC, TaskQueue, TpeSearcher, told_value
 from sie.training.record import TrialStatus
 
@@ -156,3 +160,36 @@ def test_a_repeatable_search_goes_on_as_if_it_had_never_stopped(n_past):
 def test_a_queue_hands_out_every_task_in_order():
     tasks = [make_ended(n, 0.5).task for n in range(5)]
     assert drive(TaskQueue(tasks, 2), 4) == tasks
+
+
+def test_words_flags_and_conditions_go_through_tpe_and_a_resumed_search():
+    space = parse_space(
+        {
+            "parameters": {
+                "optimiser": {"choice": ["lamb", "adamw"]},
+                "standardise": {"choice": [True, False]},
+                "weight_decay": {"loguniform": [1e-4, 0.1], "when": {"optimiser": "adamw"}},
+                "pooling": {"choice": ["set2set", "mean"]},
+                "readout_width": {"choice": [16, 32]},
+            }
+        }
+    )
+    plan = dataclasses.replace(make_plan(trials=14), space=space)
+    first = TpeSearcher(plan, max_concurrent=1)
+    ended = []
+    for number in range(10):
+        task = first.suggest(f"t{number}")["task"]
+        score = 0.5 + 0.4 * task.config.standardise
+        ended.append(EndedTrial(task, make_result(np.full(60, score)), score))
+        first.on_trial_complete(f"t{number}", {"objective": score, "status": "completed"})
+    configs = [item.task.config for item in ended]
+    assert {config.optimiser for config in configs} == {"lamb", "adamw"}
+    assert {config.standardise for config in configs} == {True, False}
+    for config in configs:
+        width = config.readout_width
+        assert width in (16, 32) if config.pooling == "set2set" else width == 512
+    again = TpeSearcher(plan, max_concurrent=1, past=ended)
+    task = again.suggest("next")["task"]
+    assert task.number == 10
+    known = [trial["misc"]["vals"] for trial in again._tpe._hpopt_trials.trials]
+    assert len(known) == 11

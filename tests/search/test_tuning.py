@@ -17,6 +17,7 @@ from sie.models.pretrained import StartingWeights
 from sie.search.loco import repeat_tasks
 from sie.search.selection import RankedTrial
 from sie.search.session import start_ray, stop_ray
+from sie.search.space import parse_space
 from sie.search.tuning import run_search, run_tasks
 from sie.search.worker import TrainingJob
 from sie.splits.record import Split
@@ -113,3 +114,28 @@ def workers_of_this_cluster():
         if name.startswith("ray::") and "TrialWorker" in name:
             found.append(int(folder.name))
     return found
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_trials_of_every_recipe_are_what_a_local_training_of_their_record_gives():
+    plan, job = make_job(10)
+    parameters = {
+        "optimiser": {"choice": ["lamb", "adamw"]},
+        "schedule": {"choice": ["cosine", "constant"]},
+        "standardise": {"choice": [True, False]},
+        "pooling": {"choice": ["set2set", "attention"]},
+        "label_smoothing": {"uniform": [0.0, 0.2]},
+        "readout_width": {"value": 8, "when": {"pooling": "set2set"}},
+        **{name: {"value": getattr(SMALL, name)} for name in ("n_layers", "n_neurons")},
+    }
+    budget = dataclasses.replace(plan.budget, trials=4)
+    plan = dataclasses.replace(plan, budget=budget, space=parse_space({"parameters": parameters}))
+    trials = run_search(plan, job, 1, []).trials
+    assert len({trial.task.config for trial in trials}) == 4
+    for trial in trials:
+        texts = {name: str(value) for name, value in trial.task.config.as_params().items()}
+        config = TrialConfig.from_mapping(texts)  # as MLflow keeps it and --rerun-trial reads it
+        alone = train(job.features, job.labels, job.split, config, trial.task.seed, 10)
+        for name, curve in trial.result.curves.items():
+            expected = alone.curves[name][: len(curve)]
+            np.testing.assert_allclose(curve, expected, rtol=1e-5, atol=1e-6, err_msg=name)

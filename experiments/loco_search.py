@@ -5,6 +5,7 @@ Try these:
   python experiments/loco_search.py --cluster 0 --cluster 2 --dataset obelix --data-dir DIR
   python experiments/loco_search.py --cluster all --dataset table --table my.csv --cifs cifs/
   python experiments/loco_search.py --cluster 3 --dry-run
+  python experiments/loco_search.py --cluster all --address 10.0.0.1:6379 --resume
 """
 
 from __future__ import annotations
@@ -65,7 +66,14 @@ def parser() -> argparse.ArgumentParser:
         "those of a folder first (default: %(default)s)",
     )
     how.add_argument("--address", help="Ray cluster to run on (default: this machine)")
-    how.add_argument("--fresh", action="store_true", help="do not go on with an unfinished search")
+    going = how.add_mutually_exclusive_group()
+    going.add_argument("--fresh", action="store_true", help="leave an unfinished search as it is")
+    going.add_argument(
+        "--resume",
+        action="store_true",
+        help="only go on with an unfinished search (default: go on, or start one)",
+    )
+    how.add_argument("--one-of-several", action="store_true", help=argparse.SUPPRESS)
     how.add_argument("--dry-run", action="store_true", help="print the plan and exit")
     arguments.add_tracking_options(built)
     arguments.add_verbosity_options(built)

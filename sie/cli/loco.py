@@ -6,106 +6,30 @@ The top of the flow: puts rooms together and shows what they return; decides not
 from __future__ import annotations
 
 import os
-import shlex
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
 
 from rich.console import Console
 
-from sie.cli import arguments
+from sie.cli.loco_options import LocoOptions
 from sie.cli.outcome import Prepared, document, draw, print_lines, print_next, print_outcome
+from sie.cli.side_by_side import search_side_by_side
 from sie.datasets.registry import load_dataset
 from sie.errors import InputError, SieError, TrackingError
-from sie.models.pretrained import StartingWeights, load_starting_weights, weight_files
 from sie.reporting.console import LiveProgress, plan_table
 from sie.search.estimate import estimate_seconds
-from sie.search.plan import PRESETS, Budget, Mode, SearchPlan
+from sie.search.plan import Mode, SearchPlan
 from sie.search.problem import LearningProblem, prepare_problem
 from sie.search.record import SearchOutcome
 from sie.search.selection import SelectionRule
-from sie.search.space import SearchSpace
 from sie.splits.left_out import loco_split, usable_clusters
 from sie.splits.record import Split
 from sie.structures.representations import Representation
 from sie.tracking.recorder import Recorder
-from sie.tracking.store import installed_program, open_store
+from sie.tracking.store import open_store
 from sie.training.record import TrialStatus
-
-
-@dataclass(frozen=True)
-class LocoOptions:
-    """Options of the command, by their names there."""
-
-    space: SearchSpace
-    record_folder: Path
-    cluster: list[str] | None = None
-    dataset: str = "starter"
-    data_dir: Path | None = None
-    table: Path | None = None
-    cifs: Path | None = None
-    test_set: str = "random"
-    clusters: Path | None = None
-    representation: str = "CAMNS"
-    level: int = 1
-    preset: str | None = None
-    trials: int | None = None
-    top: int | None = None
-    repeats: int | None = None
-    max_epochs: int | None = None
-    grace_epochs: int | None = None
-    trial_time_limit_s: float | None = None
-    max_concurrent: int = 4
-    seed: int = 42
-    mode: str = "fast"
-    pretrained: str = arguments.PRETRAINED
-    address: str | None = None
-    fresh: bool = False
-    dry_run: bool = False
-    search_space: str | None = None
-    tracking_uri: str | None = None
-    name: str = "search"
-
-    @classmethod
-    def from_command_line(cls, values: Mapping[str, Any], **more: Any) -> LocoOptions:
-        """Pick the options out of parsed arguments."""
-        known = {k: v for k, v in values.items() if k in cls.__dataclass_fields__}
-        return cls(**known, **more)
-
-    def command(self, cluster: str) -> str:
-        """Return the command line of the same search for another choice of clusters."""
-        parts = [installed_program("python"), "experiments/loco_search.py", "--cluster", cluster]
-        for item in fields(self):
-            value = getattr(self, item.name)
-            if (
-                item.name in ("space", "record_folder", "cluster", "fresh", "dry_run")
-                or value == item.default
-            ):
-                continue
-            option = f"--{item.name.replace('_', '-')}"
-            parts += [option] if value is True else [option, shlex.quote(str(value))]
-        return " ".join(parts)
-
-    def starts(self, problem: LearningProblem) -> StartingWeights:
-        """Return the pre-trained weights that trials start from, as --pretrained says."""
-        if self.pretrained == "off":
-            return StartingWeights()
-        folder = None if self.pretrained == "on" else Path(self.pretrained)
-        seen_as = str(problem.representation), problem.level
-        if folder is not None and folder.is_dir() and not weight_files(*seen_as, folder):
-            raise InputError(
-                f"{folder} holds no weights for {problem.representation}-V{problem.level}; make "
-                "them with experiments/pretrain.py, or give --pretrained on or off"
-            )
-        return load_starting_weights(*seen_as, problem.features.dimension, folder)
-
-    @property
-    def budget(self) -> Budget:
-        """The preset's budget, or the article's, with every given option replaced."""
-        return PRESETS[self.preset or "paper"].with_options(vars(self))
 
 
 def prepare(options: LocoOptions, console: Console) -> Prepared:
@@ -135,7 +59,8 @@ def prepare(options: LocoOptions, console: Console) -> Prepared:
         f"clusters (entries/positives): {usable or 'none of both classes'}"
         + (f"; of one class: {single}" if single else ""),
     ]
-    print_lines(console, lines)
+    if not options.one_of_several:
+        print_lines(console, lines)
     return prepared
 
 
@@ -172,20 +97,24 @@ def plan_searches(options: LocoOptions, problem: LearningProblem) -> list[tuple[
 
 
 def search_clusters(options: LocoOptions, console: Console) -> bool:
-    """Search every cluster asked for and print the results; True when the user stopped it."""
+    """Search every cluster asked for and print the results; True when the user stopped it.
+
+    On this machine one after the other; on a Ray cluster that was joined, side by side.
+    """
     prepared = prepare(options, console)
     planned = plan_searches(options, prepared.problem)
     local = options.address is None
     workers = min(options.max_concurrent, os.cpu_count() or 1) if local else options.max_concurrent
-    for split, plan in planned:
-        print_lines(console, [f"split {split.name}: {prepared.problem.leakage(split).line()}"])
-        seconds = estimate_seconds(plan.space, plan.budget, prepared.problem.sizes(split), workers)
-        console.print(plan_table(plan, workers, seconds), highlight=False)
+    if not options.one_of_several:
+        _print_plans(planned, prepared, workers, console)
     if options.dry_run:
         return False
     with console.status("opening the MLflow store (the first time takes about ten seconds)"):
         store = open_store(options.tracking_uri, options.record_folder)
         recorder = Recorder(store, prepared.problem.experiment)
+    options, planned = _still_to_search(options, planned, recorder, console)
+    if not local and len(planned) > 1:
+        return search_side_by_side(options, [plan.cluster for _, plan in planned], store, console)
     from sie.search.session import start_ray, stop_ray
 
     began = time.perf_counter()
@@ -196,10 +125,55 @@ def search_clusters(options: LocoOptions, console: Console) -> bool:
         outcome = search_planned(options, prepared, planned, recorder, workers, console, starting)
     finally:
         stop_ray()
-    command = store.ui_command()
-    next_command = options.command("all")
-    print_next(prepared.problem.experiment, command, next_command, outcome, console)
+    if not options.one_of_several:
+        command, next_command = store.ui_command(), options.command("all")
+        print_next(prepared.problem.experiment, command, next_command, outcome, console)
     return outcome.interrupted
+
+
+def _print_plans(
+    planned: Sequence[tuple[Split, SearchPlan]], prepared: Prepared, workers: int, console: Console
+) -> None:
+    for split, plan in planned:
+        print_lines(console, [f"split {split.name}: {prepared.problem.leakage(split).line()}"])
+        seconds = estimate_seconds(plan.space, plan.budget, prepared.problem.sizes(split), workers)
+        console.print(plan_table(plan, workers, seconds), highlight=False)
+
+
+def _still_to_search(
+    options: LocoOptions,
+    planned: list[tuple[Split, SearchPlan]],
+    recorder: Recorder,
+    console: Console,
+) -> tuple[LocoOptions, list[tuple[Split, SearchPlan]]]:
+    """Leave out the clusters that an earlier start of the same command has finished.
+
+    Searched anew are all of them with --fresh, and when all are finished.
+    """
+    if options.fresh or len(planned) < 2:
+        return options, planned
+    from sie.search.parent import finished
+    from sie.tracking.environment import code_hash
+
+    code = code_hash()
+    rest = [item for item in planned if not finished(recorder, item[1], options.name, code)]
+    if not rest and options.resume:
+        raise InputError(
+            f"--resume: the searches {options.name!r} of all these clusters are finished; leave "
+            "--resume out to search them anew"
+        )
+    if not rest or len(rest) == len(planned):
+        return options, planned
+    left = ", ".join(str(plan.cluster) for _, plan in rest)
+    print_lines(
+        console,
+        [
+            f"{len(planned) - len(rest)} of {len(planned)} clusters are searched already; going on "
+            f"with {left} (--fresh searches all anew)"
+        ],
+    )
+    # a cluster whose turn had not come has nothing to be resumed
+    return replace(options, resume=False), rest
 
 
 def search_planned(
@@ -219,7 +193,7 @@ def search_planned(
         outcome = _search_one(
             options, prepared, split, plan, recorder, workers, seconds_starting, console
         )
-        seconds_starting = 0.0
+        options, seconds_starting = replace(options, resume=False), 0.0
         if outcome.interrupted:
             break
     return outcome
@@ -238,7 +212,9 @@ def _search_one(
     from sie.search.loco import search_cluster
     from sie.search.recording import SearchRecord
 
-    record = SearchRecord(recorder, plan, options.name, options.record_folder, options.fresh)
+    record = SearchRecord(
+        recorder, plan, options.name, options.record_folder, options.fresh, options.resume
+    )
     if record.past:
         console.print(
             f"going on with the unfinished search {record.parent[:8]}: {len(record.past)} trials "
@@ -249,6 +225,7 @@ def _search_one(
     def progress(title: str, total: int) -> AbstractContextManager[LiveProgress]:
         return LiveProgress(console, title, total)
 
+    floor = prepared.problem.positive_fraction(split)
     try:
         outcome = search_cluster(
             prepared.problem,
@@ -260,6 +237,8 @@ def _search_one(
             seconds_starting,
             options.starts(prepared.problem),
         )
+        draw(recorder, prepared.problem, floor, plan, outcome)
+        record.close(outcome, floor)
     except TrackingError as error:
         kept = record.rescue()
         where = f"; {kept} keeps what is not recorded" if kept else ""
@@ -268,11 +247,9 @@ def _search_one(
         record.abort(TrialStatus.FAILED, str(error))
         raise
     except KeyboardInterrupt:
-        record.abort(TrialStatus.INTERRUPTED, "stopped by the user")
+        # the second Ctrl-C: at once; the journal keeps what the store has not got
+        record.rescue()
         raise
-    floor = prepared.problem.positive_fraction(split)
-    draw(recorder, prepared.problem, floor, plan, outcome)
-    record.close(outcome, floor)
     print_outcome(plan, outcome, floor, console)
     return outcome
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from sie.reporting.console import duration
+from sie.reporting.html import page, section, table
 from sie.screening.ranking import NO_GROUP, Ranking
 from sie.screening.record import PREDICTED, STAGES, Speed
 
@@ -76,21 +77,16 @@ def render(report: Report) -> str:
     """Return a report as one HTML page; every text that came from outside is escaped."""
     ranking = report.ranking
     sections = [
-        _section("Summary", _summary(report)),
-        _section("From all entries to candidates", _funnel(ranking)),
-        _section("Figures", "".join(map(_picture, report.pictures))),
-        _section(f"The best {len(_top(ranking))}", _top_table(ranking)),
-        _section("Entries without a score", _rejects(report.reasons)),
-        _section("Speed", _speed(report.speed)),
-        _section("Settings", _settings(report.settings)),
-        _section("How to make this again", _commands(report.commands)),
+        section("Summary", _summary(report)),
+        section("From all entries to candidates", _funnel(ranking)),
+        section("Figures", "".join(map(_picture, report.pictures))),
+        section(f"The best {len(_top(ranking))}", _top_table(ranking)),
+        section("Entries without a score", _rejects(report.reasons)),
+        section("Speed", _speed(report.speed)),
+        section("Settings", _settings(report.settings)),
+        section("How to make this again", _commands(report.commands)),
     ]
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(report.title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
-        f"<main>\n<h1>{escape(report.title)}</h1>\n{''.join(sections)}</main>\n</body>\n</html>\n"
-    )
+    return page(report.title, "".join(sections))
 
 
 def link(entry: str) -> str:
@@ -111,10 +107,6 @@ def gap_text(row: Mapping[str, Any]) -> str:
     gap = float(row["band_gap_eV"])
     origin = " (MEGNet)" if row["band_gap_from"] == PREDICTED else ""
     return f"{gap:.2f}{origin}" if math.isfinite(gap) else "unknown"
-
-
-def _section(title: str, body: str) -> str:
-    return f"<section>\n<h2>{escape(title)}</h2>\n{body}</section>\n" if body else ""
 
 
 def _summary(report: Report) -> str:
@@ -153,7 +145,7 @@ def _funnel(ranking: Ranking) -> str:
         f"Each line counts what passes it and all above. {ranking.n_compared:,} structures, the "
         "best ones, were compared with each other for the last line."
     )
-    return _table(["filter", "left", "share", ""], rows, caption, numbers={1, 2}, wide={3})
+    return table(["filter", "left", "share", ""], rows, caption, numbers={1, 2}, wide={3})
 
 
 def _top(ranking: Ranking) -> pd.DataFrame:
@@ -199,7 +191,7 @@ def _top_table(ranking: Ranking) -> str:
         if len(ranking.candidates)
         else "Nothing passes every filter: these are the best of all."
     )
-    return _table(columns, rows, caption, numbers={0, 3, 4, 5, 8, 9}, wrap={10})
+    return table(columns, rows, caption, numbers={0, 3, 4, 5, 8, 9}, wrap={10})
 
 
 def _rejects(reasons: Mapping[str, int]) -> str:
@@ -210,7 +202,7 @@ def _rejects(reasons: Mapping[str, int]) -> str:
     left = len(ranked) - MOST_REASONS
     more = f" {left} rarer reasons are not shown." if left > 0 else ""
     caption = f"Each entry with its reason is in rejects.csv.{more}"
-    return _table(["reason", "entries"], rows, caption, numbers={1})
+    return table(["reason", "entries"], rows, caption, numbers={1})
 
 
 def _speed(speed: Speed) -> str:
@@ -235,7 +227,7 @@ def _speed(speed: Speed) -> str:
             f"{speed.computed / speed.wall_s:.1f} a second."
         )
     text = "".join(f"<p>{escape(line)}</p>\n" for line in lines)
-    return text + _table(["stage", "CPU time", "a structure", "share"], rows, caption, {1, 2, 3})
+    return text + table(["stage", "CPU time", "a structure", "share"], rows, caption, {1, 2, 3})
 
 
 def speed_line(speed: Speed) -> str:
@@ -248,7 +240,7 @@ def speed_line(speed: Speed) -> str:
 
 def _settings(settings: Mapping[str, str]) -> str:
     rows = [[escape(name), f"<code>{escape(value)}</code>"] for name, value in settings.items()]
-    return _table(["setting", "value"], rows, "What determines the numbers.", wrap={1})
+    return table(["setting", "value"], rows, "What determines the numbers.", wrap={1})
 
 
 def _commands(commands: Iterable[str]) -> str:
@@ -264,69 +256,3 @@ def _picture(picture: Picture) -> str:
         f'<figure>\n<img src="data:image/png;base64,{text}" alt="{escape(picture.alt)}">\n'
         f"<figcaption>{escape(picture.caption)}</figcaption>\n</figure>\n"
     )
-
-
-def _table(
-    columns: Sequence[str],
-    rows: Sequence[Sequence[str]],
-    caption: str,
-    numbers: Iterable[int] = (),
-    wide: Iterable[int] = (),
-    wrap: Iterable[int] = (),
-) -> str:
-    """Return a table whose cells are HTML already; its headings and caption are text."""
-    kinds = dict.fromkeys(numbers, "n") | dict.fromkeys(wide, "w") | dict.fromkeys(wrap, "t")
-
-    def cell(tag: str, i: int, text: str, scope: str = "") -> str:
-        kind = f' class="{kinds[i]}"' if i in kinds else ""
-        return f"<{tag}{scope}{kind}>{text}</{tag}>"
-
-    head = "".join(cell("th", i, escape(c), ' scope="col"') for i, c in enumerate(columns))
-    body = "".join(
-        f"<tr>{''.join(cell('td', i, text) for i, text in enumerate(row))}</tr>\n" for row in rows
-    )
-    name = escape(caption, quote=True)
-    return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{name}">\n<table>\n'
-        f"<caption>{escape(caption)}</caption>\n<thead><tr>{head}</tr></thead>\n"
-        f"<tbody>\n{body}</tbody>\n</table>\n</div>\n"
-    )
-
-
-_STYLE = """
-:root{--ink:#1a1a1a;--soft:#5a5a5a;--line:#d9d9d9;--blue:#0072b2}
-*{box-sizing:border-box}
-body{margin:0;background:#fff;color:var(--ink);font:16px/1.5 system-ui,-apple-system,"Segoe UI",
-Roboto,"Helvetica Neue",Arial,sans-serif}
-main{max-width:1200px;margin:0 auto;padding:24px 20px 60px}
-h1{font-size:1.7rem;line-height:1.2;margin:0 0 .6em;overflow-wrap:anywhere}
-h2{font-size:1.2rem;margin:2em 0 .6em;border-bottom:1px solid var(--line);padding-bottom:.2em}
-p{max-width:75ch}
-a{color:var(--blue)}
-.facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px;margin:0}
-.facts div{border:1px solid var(--line);border-radius:6px;padding:10px 14px;display:flex;
-flex-direction:column-reverse;justify-content:flex-end}
-.facts dt{color:var(--soft);font-size:.85rem}
-.facts dd{margin:0;font-size:1.5rem;font-variant-numeric:tabular-nums}
-.scroll{overflow-x:auto}
-table{border-collapse:collapse;width:100%;font-size:.9rem;font-variant-numeric:tabular-nums}
-caption{caption-side:top;text-align:left;color:var(--soft);padding-bottom:6px}
-th,td{padding:5px 10px 5px 0;text-align:left;border-bottom:1px solid var(--line);
-white-space:nowrap;vertical-align:top}
-td:first-child,td.t{white-space:normal}
-td.t{overflow-wrap:anywhere;min-width:12em}
-th.n,td.n{text-align:right}
-td.w{width:35%;min-width:60px}
-.bar{display:block;height:.9em;margin-top:.3em;min-width:1px;background:var(--blue)}
-figure{margin:0 0 24px}
-img{max-width:100%;height:auto}
-figcaption{color:var(--soft);font-size:.9rem;max-width:75ch}
-pre{background:#f5f5f5;padding:12px;overflow-x:auto;font-size:.85rem}
-code{font-size:.85em}
-@media(max-width:600px){main{padding:16px 12px 40px}h1{font-size:1.35rem}
-.facts{grid-template-columns:1fr 1fr}}
-@media print{body{font-size:10pt}main{max-width:none;padding:0}.scroll{overflow:visible}
-th,td{white-space:normal;padding:2px 6px 2px 0;font-size:8pt}
-section,figure,tr{break-inside:avoid-page}section:has(table){break-inside:auto}
-.bar{print-color-adjust:exact;-webkit-print-color-adjust:exact}pre{white-space:pre-wrap}}
-"""

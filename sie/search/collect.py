@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from ray.tune import Callback, Stopper
 
+from sie.search.losses import Losses
 from sie.search.record import EndedTrial, TrialTask
 from sie.search.selection import SelectionRule, result_objective
 from sie.training.record import METRICS, TrialResult, TrialStatus
@@ -111,13 +112,21 @@ class Collector(Callback):
         Turns curves into objectives.
     observers : sequence of Observer
         Told of starts, reports and ends, in this order.
+    losses : Losses
+        Says how a trial ended that Ray has given up.
     """
 
-    def __init__(self, rule: SelectionRule, observers: Sequence[Observer] = ()) -> None:
+    def __init__(
+        self,
+        rule: SelectionRule,
+        observers: Sequence[Observer] = (),
+        losses: Losses | None = None,
+    ) -> None:
         self.guard = FailureGuard()
         self.ended: dict[int, EndedTrial] = {}
         self._rule = rule
         self._observers = observers
+        self._losses = losses or Losses()
         self._under_way: dict[int, _Partial] = {}
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
@@ -154,12 +163,10 @@ class Collector(Callback):
             self._end(partial, TrialStatus(last["status"]), last["reason"])
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """End a trial whose worker was lost too often; trials themselves never raise."""
+        """End a trial that hung, or lost its worker too often; trials themselves never raise."""
         partial = self._under_way.get(trial.config["task"].number)
         if partial is not None:
-            error = trial.get_error()
-            reason = f": {type(error).__name__}" if error is not None else ""
-            self._end(partial, TrialStatus.FAILED, f"its worker was lost{reason}")
+            self._end(partial, *self._losses.verdict(trial))
 
     def interrupt_rest(self, reason: str) -> None:
         """End whatever is still under way as interrupted."""

@@ -9,12 +9,15 @@ import logging
 import os
 import signal
 import threading
+from pathlib import Path
 from typing import Any
 
 import ray
 
 from sie.errors import SieError
 from sie.search.cluster import require_cluster
+from sie.search.lifeline import Lifeline
+from sie.secrets import keep_private
 
 _QUIET = {
     "RAY_AIR_NEW_OUTPUT": "0",
@@ -23,12 +26,17 @@ _QUIET = {
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
+    # a lost worker has its line in the record; Ray would print what its C++ code thinks of it
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
 }
 _WORKER_ENV = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "CUDA_VISIBLE_DEVICES": "-1",
     "OMP_NUM_THREADS": "1",
 }
+
+_lifeline: Lifeline | None = None
+_joined = False
 
 
 def start_ray(address: str | None) -> int:
@@ -57,13 +65,38 @@ def start_ray(address: str | None) -> int:
             raise SieError(
                 f"cannot reach {where}: {reason}; check --address, or leave it out to run here"
             ) from error
+        # Ray makes it readable for all users of the machine, and it opens the cluster
+        keep_private(Path.home() / ".ray" / "auth_token")
     _stop_gently_on_sigterm()
+    _take_note_of(address)
     return int(ray.cluster_resources().get("CPU", 1))
 
 
 def stop_ray() -> None:
     """Leave the cluster, or end the local one."""
+    global _lifeline, _joined
+    if _lifeline is not None:
+        _lifeline.leave()
+    _lifeline, _joined = None, False
     ray.shutdown()
+
+
+def is_shared() -> bool:
+    """Return whether Ray runs on a cluster that other drivers may use too."""
+    return _joined
+
+
+def lifeline() -> Lifeline | None:
+    """Return who watches the head of the running cluster, or None."""
+    return _lifeline
+
+
+def _take_note_of(address: str | None) -> None:
+    global _lifeline, _joined
+    _joined = address is not None
+    if _lifeline is None and not (address or "").startswith("ray://"):
+        _lifeline = Lifeline(ray.get_runtime_context().gcs_address)
+        _lifeline.start()
 
 
 def _stop_gently_on_sigterm() -> None:

@@ -17,7 +17,7 @@ interrupted, lost     configuration
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ray.tune.search import Searcher
@@ -52,21 +52,21 @@ class TaskQueue(Searcher):
     ----------
     tasks : sequence of TrialTask
         What is to be trained.
-    max_concurrent : int
-        Tasks that may be out at once.
+    limit : callable
+        Says how many tasks may be out at the moment.
     """
 
-    def __init__(self, tasks: Sequence[TrialTask], max_concurrent: int) -> None:
+    def __init__(self, tasks: Sequence[TrialTask], limit: Callable[[], int]) -> None:
         super().__init__(metric=METRIC, mode="max")
         self._waiting = list(reversed(tasks))
-        self._limit = max_concurrent
+        self._limit = limit
         self._live: set[str] = set()
 
     def suggest(self, trial_id: str) -> dict[str, Any] | None:
         """Return the next task, None while too many are out, or FINISHED."""
         if not self._waiting:
             return Searcher.FINISHED
-        if len(self._live) >= self._limit:
+        if len(self._live) >= self._limit():
             return None
         self._live.add(trial_id)
         return {"task": self._waiting.pop()}
@@ -95,8 +95,8 @@ class TpeSearcher(TaskQueue):
     ----------
     plan : SearchPlan
         Space, budget, seed and mode.
-    max_concurrent : int
-        Trials that may be out at once.
+    limit : callable
+        Says how many trials may be out at the moment.
     past : sequence of EndedTrial
         Trials that an earlier start of the same plan ended: TPE is told of them, and they are
         not suggested again.
@@ -108,11 +108,11 @@ class TpeSearcher(TaskQueue):
     def __init__(
         self,
         plan: SearchPlan,
-        max_concurrent: int,
+        limit: Callable[[], int],
         past: Sequence[EndedTrial] = (),
         unfinished: Sequence[TrialTask] = (),
     ) -> None:
-        super().__init__((), max_concurrent)
+        super().__init__((), limit)
         self._plan = plan
         self._past = {trial.task.number: trial for trial in past}
         begun = sorted(unfinished, key=lambda task: task.number)
@@ -144,7 +144,7 @@ class TpeSearcher(TaskQueue):
     def suggest(self, trial_id: str) -> dict[str, Any] | None:
         """Return the next task, None while the limit or a batch bars it, or FINISHED."""
         if self._begun:
-            if len(self._live) >= self._limit:
+            if len(self._live) >= self._limit():
                 return None
             begun = self._begun.popleft()
             self._tpe.suggest(trial_id)  # TPE has its configuration as the next point
@@ -156,7 +156,7 @@ class TpeSearcher(TaskQueue):
             number = self._next
             if number >= self._plan.budget.trials:
                 return Searcher.FINISHED
-            if len(self._live) >= self._limit or self._batch_is_open(number):
+            if len(self._live) >= self._limit() or self._batch_is_open(number):
                 return None
             ended = self._past.get(number)
             name = trial_id if ended is None else f"past-{number}"

@@ -18,14 +18,15 @@ from ray.tune.search import Searcher
 
 from sie.errors import SearchAborted
 from sie.search.collect import Collector, Observer
+from sie.search.lifeline import HeadWatch
+from sie.search.losses import MAX_LOST_WORKERS, Losses, memory_kills_lose_workers
 from sie.search.plan import SearchPlan
 from sie.search.record import EndedTrial, TrialTask
 from sie.search.schedule import make_scheduler
+from sie.search.session import is_shared, lifeline
+from sie.search.share import share_of
 from sie.search.suggest import TaskQueue, TpeSearcher
 from sie.search.worker import TrainingJob, TrialWorker
-
-MAX_LOST_WORKERS = 2
-"""How often a trial is started again because its worker or node was lost."""
 
 _PENDING = "TUNE_MAX_PENDING_TRIALS_PG"
 
@@ -66,11 +67,13 @@ def run_search(
     """
     rest = plan.budget.trials - len(past)
     scheduler = make_scheduler(plan.budget, plan.mode, plan.rule, past)
-    searcher = TpeSearcher(plan, workers, past, unfinished)
-    collector = Collector(job.rule, observers)
+    losses = Losses(job.budget.trial_time_limit_s)
+    collector = Collector(job.rule, observers, losses)
     for trial in past:
         collector.guard.count(trial.result)
-    end = _fit(searcher, scheduler, job, rest, workers, collector)
+    with share_of(workers, is_shared()) as limit:
+        searcher = TpeSearcher(plan, limit, past, unfinished)
+        end = _fit(searcher, scheduler, job, rest, workers, collector, losses)
     trials = sorted((*past, *end.trials), key=lambda trial: trial.task.number)
     return PhaseEnd(tuple(trials), end.interrupted)
 
@@ -85,9 +88,11 @@ def run_tasks(
     SearchAborted
         When trials fail as `FailureGuard` describes.
     """
-    collector = Collector(job.rule, observers)
-    queue = TaskQueue(tasks, workers)
-    return _fit(queue, FIFOScheduler(), job, len(tasks), workers, collector)
+    losses = Losses(job.budget.trial_time_limit_s)
+    collector = Collector(job.rule, observers, losses)
+    with share_of(workers, is_shared()) as limit:
+        queue = TaskQueue(tasks, limit)
+        return _fit(queue, FIFOScheduler(), job, len(tasks), workers, collector, losses)
 
 
 def _fit(
@@ -97,6 +102,7 @@ def _fit(
     expected: int,
     workers: int,
     collector: Collector,
+    losses: Losses,
 ) -> PhaseEnd:
     _require_sound(collector)
     if not expected:
@@ -114,14 +120,14 @@ def _fit(
         run_config = tune.RunConfig(
             name="phase",
             storage_path=folder,
-            callbacks=[collector],
+            callbacks=[HeadWatch(lifeline()), losses, collector],
             stop=collector.guard,
             failure_config=tune.FailureConfig(max_failures=MAX_LOST_WORKERS),
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             verbose=0,
         )
         trainable = tune.with_resources(tune.with_parameters(TrialWorker, job=job), {"cpu": 1})
-        with _pending_trials(workers):
+        with _pending_trials(workers), memory_kills_lose_workers():
             tune.Tuner(trainable, tune_config=config, run_config=run_config).fit()
     _require_sound(collector)
     interrupted = len(collector.ended) < expected

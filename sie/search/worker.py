@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -64,12 +65,20 @@ class TrialWorker(tune.Trainable):
     """Trains one task after another on the same data, reporting after every chunk of epochs."""
 
     def setup(self, config: dict[str, Any], job: TrainingJob | None = None) -> None:
-        """Take the job; the trainer is built in the first step, where a failure gets a name."""
+        """Take the job and start TensorFlow, before Ray says that the trial has begun.
+
+        The trainer is built in the first step, where a failure gets a name.
+        """
         if job is None:
             raise ValueError("give the job with tune.with_parameters")
+        begin = time.perf_counter()
         self._job = job
         self._trainer: Trainer | None = None
+        # if it cannot be imported, the first step says so
+        with suppress(Exception):
+            import sie.training.trainer  # noqa: F401
         self.reset_config(config)
+        self._seconds_started = time.perf_counter() - begin
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Take the next task in the same process.
@@ -129,6 +138,7 @@ class TrialWorker(tune.Trainable):
         counted = {k: v[: ending.n_epochs] if ending else v for k, v in curves.items()}
         watched = counted.get(OBJECTIVE, np.empty(0))
         lost = ending is not None and ending.status in (TrialStatus.DIVERGED, TrialStatus.FAILED)
+        started, self._seconds_started = self._seconds_started, 0.0
         return {
             "epoch": max(len(watched), 1),
             "objective": PENALTY if lost else objective(watched, self._job.rule),
@@ -136,7 +146,7 @@ class TrialWorker(tune.Trainable):
             "curves": {k: counted[k][first - 1 :].tolist() for k in METRICS if k in counted},
             "status": str(ending.status) if ending else RUNNING,
             "reason": ending.reason if ending else "",
-            "seconds_setup": ready - begin,
+            "seconds_setup": ready - begin + started,
             "seconds_training": time.perf_counter() - ready,
             "done": ending is not None,
         }

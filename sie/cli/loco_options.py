@@ -1,0 +1,105 @@
+"""The options of experiments/loco_search.py as one record, and back to a command line.
+
+Parsing is in the script; what the options do is `sie.cli.loco`'s business.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from sie.cli import arguments
+from sie.errors import InputError
+from sie.models.pretrained import StartingWeights, load_starting_weights, weight_files
+from sie.search.plan import PRESETS, Budget
+from sie.search.problem import LearningProblem
+from sie.search.space import SearchSpace
+from sie.secrets import hidden
+from sie.tracking.store import installed_program
+
+_OF_ONE_START = (
+    "space", "record_folder", "cluster", "fresh", "resume", "dry_run", "one_of_several"
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class LocoOptions:
+    """Options of the command, by their names there."""
+
+    space: SearchSpace
+    record_folder: Path
+    cluster: list[str] | None = None
+    dataset: str = "starter"
+    data_dir: Path | None = None
+    table: Path | None = None
+    cifs: Path | None = None
+    test_set: str = "random"
+    clusters: Path | None = None
+    representation: str = "CAMNS"
+    level: int = 1
+    preset: str | None = None
+    trials: int | None = None
+    top: int | None = None
+    repeats: int | None = None
+    max_epochs: int | None = None
+    grace_epochs: int | None = None
+    trial_time_limit_s: float | None = None
+    max_concurrent: int = 4
+    seed: int = 42
+    mode: str = "fast"
+    pretrained: str = arguments.PRETRAINED
+    address: str | None = None
+    fresh: bool = False
+    resume: bool = False
+    one_of_several: bool = False
+    dry_run: bool = False
+    search_space: str | None = None
+    tracking_uri: str | None = None
+    name: str = "search"
+
+    @classmethod
+    def from_command_line(cls, values: Mapping[str, Any], **more: Any) -> LocoOptions:
+        """Pick the options out of parsed arguments."""
+        known = {k: v for k, v in values.items() if k in cls.__dataclass_fields__}
+        return cls(**known, **more)
+
+    def command(self, cluster: str) -> str:
+        """Return the command line of the same search for another choice of clusters, to be shown.
+
+        Passwords are hidden in it.
+        """
+        parts = [installed_program("python"), "experiments/loco_search.py"]
+        shown = [shlex.quote(hidden(part)) for part in self.arguments(cluster)]
+        return " ".join([*parts, *shown])
+
+    def arguments(self, cluster: str) -> list[str]:
+        """Return the arguments of the same search for another choice of clusters."""
+        parts = ["--cluster", cluster]
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if item.name in _OF_ONE_START or value == item.default:
+                continue
+            option = f"--{item.name.replace('_', '-')}"
+            parts += [option] if value is True else [option, str(value)]
+        return parts
+
+    def starts(self, problem: LearningProblem) -> StartingWeights:
+        """Return the pre-trained weights that trials start from, as --pretrained says."""
+        if self.pretrained == "off":
+            return StartingWeights()
+        folder = None if self.pretrained == "on" else Path(self.pretrained)
+        seen_as = str(problem.representation), problem.level
+        if folder is not None and folder.is_dir() and not weight_files(*seen_as, folder):
+            raise InputError(
+                f"{folder} holds no weights for {problem.representation}-V{problem.level}; make "
+                "them with experiments/pretrain.py, or give --pretrained on or off"
+            )
+        return load_starting_weights(*seen_as, problem.features.dimension, folder)
+
+    @property
+    def budget(self) -> Budget:
+        """The preset's budget, or the article's, with every given option replaced."""
+        return PRESETS[self.preset or "paper"].with_options(vars(self))

@@ -1,0 +1,128 @@
+"""One process per cluster of chemistry on a shared Ray cluster, their lines told apart.
+
+Starts and watches processes; what each of them does is `sie.cli.loco`'s business.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import IO
+
+from rich.console import Console
+
+from sie.cli import arguments
+from sie.cli.loco_options import LocoOptions
+from sie.cli.main import INTERRUPTED
+from sie.cli.outcome import print_lines
+from sie.errors import SieError
+from sie.tracking.store import Store
+
+
+def search_side_by_side(
+    options: LocoOptions,
+    clusters: Sequence[int],
+    store: Store,
+    console: Console,
+) -> bool:
+    """Search clusters in a process each, which share the Ray cluster fairly.
+
+    Returns whether the user stopped them.
+
+    Raises
+    ------
+    SieError
+        When a cluster could not be searched; the others are.
+    """
+    command = [sys.executable, str(arguments.REPOSITORY / "experiments" / "loco_search.py")]
+    commands: dict[str, list[str]] = {}
+    for cluster in clusters:
+        own = [*command, *options.arguments(str(cluster)), "--one-of-several"]
+        own += ["--fresh"] if options.fresh else []
+        own += ["--resume"] if options.resume and not commands else []
+        commands[f"cluster {cluster}"] = own
+    console.print(f"searching {len(commands)} clusters side by side; Ctrl-C stops all of them")
+    codes = run_side_by_side(commands, console)
+    failed = [name for name, code in codes.items() if code not in (0, INTERRUPTED)]
+    if failed:
+        raise SieError(
+            f"{', '.join(failed)} could not be searched, see the lines above; the others are "
+            "recorded, and the same command goes on from there"
+        )
+    print_lines(console, [f"all clusters are recorded; look at them: {store.ui_command()}"])
+    return INTERRUPTED in codes.values()
+
+
+def run_side_by_side(commands: Mapping[str, Sequence[str]], console: Console) -> dict[str, int]:
+    """Run commands at once and print their lines behind their names; return their exit codes.
+
+    Ctrl-C and SIGTERM are handed to every process, as often as they come: the first time they
+    end in order, the second time at once. They end with this process, however it ends.
+
+    Parameters
+    ----------
+    commands : Mapping
+        Command lines by the name that stands before their lines.
+    console : Console
+        Where lines are printed, one at a time.
+    """
+    width = max(len(name) for name in commands)
+    running = {name: _start(command) for name, command in commands.items()}
+    printers = [
+        threading.Thread(target=_print_lines, args=(process.stdout, f"{name:{width}} | ", console))
+        for name, process in running.items()
+    ]
+    with _signals_for(running.values()):
+        for printer in printers:
+            printer.start()
+        codes = {name: process.wait() for name, process in running.items()}
+        for printer in printers:
+            printer.join()
+    return codes
+
+
+def _start(command: Sequence[str]) -> subprocess.Popen[str]:
+    # in a group of its own: the terminal's Ctrl-C would come twice, by itself and from here
+    return subprocess.Popen(
+        list(command),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+        preexec_fn=_end_with_parent() if sys.platform == "linux" else None,
+    )
+
+
+def _end_with_parent() -> Callable[[], None]:
+    """Return what makes a new process die when this one is killed (prctl, PR_SET_PDEATHSIG)."""
+    prctl = ctypes.CDLL(None).prctl  # found before the fork
+    return lambda: prctl(1, signal.SIGKILL)
+
+
+def _print_lines(lines: IO[str] | None, prefix: str, console: Console) -> None:
+    for line in lines or ():
+        if line.strip():
+            console.print(prefix + line.rstrip(), highlight=False, markup=False, soft_wrap=True)
+
+
+@contextmanager
+def _signals_for(processes: Iterable[subprocess.Popen[str]]) -> Iterator[None]:
+    def hand_on(number: int, frame: FrameType | None) -> None:
+        for process in processes:
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+
+    before = {number: signal.signal(number, hand_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,117 @@
+"""Whether the head node of the cluster is still there, looked at while a search runs.
+
+Ray itself waits for a minute and then ends the process from native code, with a line of its own
+and nothing written; what a search does when the head is gone is decided here.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import sys
+import threading
+import time
+from typing import Any
+
+from ray.tune import Callback
+
+from sie.errors import SieError
+
+log = logging.getLogger(__name__)
+
+LOST_S = 40.0
+"""How long the head may be away; below the 60 s after which Ray ends the process."""
+
+LOOK_S = 2.0
+"""Between two looks."""
+
+LEAVE_S = 15.0
+"""What the search has for leaving in order, before the process is ended under it."""
+
+
+class HeadLost(SieError):
+    """The head node of the Ray cluster does not answer any more."""
+
+
+class Lifeline(threading.Thread):
+    """Looks after the head's port; ends the process where the main thread hangs in Ray.
+
+    Parameters
+    ----------
+    address : str
+        ``host:port`` of the head's control store.
+
+    Attributes
+    ----------
+    lost : bool
+        Whether the head has been away for longer than `LOST_S`.
+    """
+
+    def __init__(self, address: str) -> None:
+        super().__init__(name="lifeline", daemon=True)
+        self._address = address
+        self._left = threading.Event()
+        self.lost = False
+
+    @property
+    def message(self) -> str:
+        """What the user is told."""
+        return (
+            f"lost the Ray cluster: its head {self._address} has not answered for {LOST_S:g} s; "
+            "what had ended is recorded: start the cluster, and the same command goes on from there"
+        )
+
+    def run(self) -> None:
+        """Look until the head is lost or nobody cares any more."""
+        seen = time.monotonic()
+        while not self._left.wait(LOOK_S):
+            if self._answers():
+                seen = time.monotonic()
+            elif time.monotonic() - seen > LOST_S:
+                self.lost = True
+                break
+        if self.lost and not self._left.wait(LEAVE_S):
+            sys.stderr.write(f"error: {self.message}\n")
+            sys.stderr.flush()
+            os._exit(SieError.exit_code)
+
+    def leave(self) -> None:
+        """Look no longer."""
+        self._left.set()
+
+    def _answers(self) -> bool:
+        host, _, port = self._address.rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=LOOK_S).close()
+        except OSError:
+            return False
+        return True
+
+
+class HeadWatch(Callback):
+    """Ray callback that ends a search whose head is lost.
+
+    Parameters
+    ----------
+    lifeline : Lifeline or None
+        Of the cluster that the search runs on; None: nobody looks.
+    """
+
+    def __init__(self, lifeline: Lifeline | None) -> None:
+        self._lifeline = lifeline
+
+    def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        """Raise once the head is lost.
+
+        Raises
+        ------
+        HeadLost
+            With the line for the user.
+        """
+        if self._lifeline is not None and self._lifeline.lost:
+            raise HeadLost(self._lifeline.message)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return nothing: Ray pickles its callbacks to disk, and nobody reads them."""
+        return {}

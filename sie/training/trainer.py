@@ -164,8 +164,8 @@ class Trainer:
 
     def weights(self) -> dict[str, np.ndarray]:
         """Return copies of the present weights by name, float32, with the inputs' statistics."""
-        statistics = self._statistics if self.config.standardise else {}
-        return {**self._running().model.named_weights(), **statistics}
+        weights = self._running().model.named_weights()
+        return {**weights, **self._statistics} if self.config.standardise else weights
 
     def set_weights(self, weights: Mapping[str, np.ndarray]) -> None:
         """Replace the trained weights; the optimiser starts anew from them.

@@ -26,8 +26,6 @@ _QUIET = {
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
-    # a lost worker has its line in the record; Ray would print what its C++ code thinks of it
-    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
 }
 _WORKER_ENV = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -48,7 +46,9 @@ def start_ray(address: str | None) -> int:
         When no cluster answers at the address.
     """
     os.environ.update(_QUIET)
-    logging.getLogger("ray").setLevel(logging.ERROR)
+    # Tune would print the tracebacks of workers that are lost; their trials have a reason instead
+    verbose = logging.getLogger("sie").isEnabledFor(logging.INFO)
+    logging.getLogger("ray").setLevel(logging.ERROR if verbose else logging.CRITICAL)
     if not ray.is_initialized():
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
         if address is None:

@@ -1,0 +1,255 @@
+"""Drills on one machine: driver, workers, Ctrl-C, faulty trials, a full disk.
+
+Each breaks one search once or more and returns what became of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from faults.counting import Count, count
+from faults.searches import TRIALS, Lab, Search, Start, pick_numbers
+from processes import kill
+
+GIGABYTE = 2**30
+TRACE_SIGNS = ("Traceback (most recent call last)", "(raylet)", "(pid=", "Fatal Python error")
+"""What a user must never see: Python's tracebacks, and Ray's own lines."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """One search that was broken, and what is left of it.
+
+    Attributes
+    ----------
+    count : Count
+        Its trials.
+    faults : int
+        How often something was broken.
+    wall, calm : float
+        Seconds of all starts; of the same search undisturbed.
+    starts : tuple of Start
+        All starts of the command.
+    remarks : tuple of str
+        What was not as it should be, besides lost and doubled trials.
+    """
+
+    count: Count
+    faults: int
+    wall: float
+    calm: float
+    starts: tuple[Start, ...]
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def tracebacks(self) -> int:
+        """How many starts showed a traceback, or lines that are Ray's."""
+        return sum(any(sign in start.said for sign in TRACE_SIGNS) for start in self.starts)
+
+
+def conclude(search: Search, calm: float, faults: int = 1, remarks: Sequence[str] = ()) -> Result:
+    """Let a broken search come to its end, with the same command where needed, and count."""
+    search.run_to_the_end()
+    remarks = list(remarks)
+    remarks += [f"start {s.number + 1} hung" for s in search.starts if s.hung]
+    if search.starts[-1].code != 0:
+        remarks.append(f"the last start ended with {search.starts[-1].code}")
+    return Result(count(search), faults, search.wall, calm, tuple(search.starts), tuple(remarks))
+
+
+@contextlib.contextmanager
+def cleared(search: Search) -> Iterator[Search]:
+    """Start a search, and leave none of its processes behind."""
+    try:
+        search.start()
+        yield search
+    finally:
+        search.clear()
+
+
+def after_some_trials(search: Search, draw: random.Random, most: int = TRIALS // 2) -> None:
+    """Wait for a moment drawn at random, in the middle of the search."""
+    n = draw.randint(1, most)
+    assert search.wait_for_ends(n), f"no {n} trials ended: {search.starts[-1].said[-2000:]}"
+    time.sleep(draw.random())
+
+
+def kill_driver(lab: Lab, draw: random.Random, kills: int = 1) -> Result:
+    """Kill -9 the driver at random moments from the first second on; the same command each time."""
+    calm = lab.calm("local")
+    search = lab.search("driver-kill")
+    killed = 0
+    with cleared(search):
+        for _ in range(kills):
+            time.sleep(draw.uniform(0.1, 0.95) * calm)
+            if not search.kill_driver():
+                break
+            killed += 1
+            search.start()
+        return conclude(search, calm, killed)
+
+
+def kill_driver_often(lab: Lab, draw: random.Random) -> Result:
+    """Kill -9 the driver up to four times in one search."""
+    return kill_driver(lab, draw, 4)
+
+
+def kill_worker(lab: Lab, draw: random.Random) -> Result:
+    """Kill -9 the process of a trial."""
+    calm = lab.calm("local")
+    with cleared(lab.search("worker-kill")) as search:
+        after_some_trials(search, draw)
+        workers = search.workers()
+        kill(draw.choice(workers))
+        return conclude(search, calm, remarks=one_start_wanted(search))
+
+
+def one_start_wanted(search: Search) -> list[str]:
+    """Return a remark unless the search under way comes to its end by itself."""
+    code = search.starts[-1].wait()
+    return [] if code == 0 else [f"the search did not go on by itself (exit code {code})"]
+
+
+def ctrl_c(lab: Lab, draw: random.Random, times: int = 1) -> Result:
+    """Press Ctrl-C once, or twice within two seconds; then the same command again."""
+    calm = lab.calm("local")
+    name = "ctrl-c" if times == 1 else "ctrl-c-twice"
+    with cleared(lab.search(name)) as search:
+        after_some_trials(search, draw)
+        for press in range(times):
+            if press:
+                time.sleep(draw.uniform(0.3, 2.0))
+            search.interrupt()
+        began = time.monotonic()
+        start = search.starts[-1]
+        code = start.wait(120)
+        seconds = time.monotonic() - began
+        remarks = [] if code == 130 else [f"exit code {code} after Ctrl-C, not 130"]
+        if times == 1 and "trials" not in start.said.rpartition("Configurations")[2]:
+            remarks.append("no summary after Ctrl-C")
+        if times > 1 and seconds > 10:
+            remarks.append(f"it took {seconds:.0f} s to end after the second Ctrl-C")
+        return conclude(search, calm, remarks=remarks)
+
+
+def ctrl_c_twice(lab: Lab, draw: random.Random) -> Result:
+    """Press Ctrl-C twice; then the same command again."""
+    return ctrl_c(lab, draw, 2)
+
+
+def faulty_trial(
+    lab: Lab,
+    draw: random.Random,
+    fault: str,
+    status: str,
+    word: str,
+    options: Sequence[object] = (),
+    env: dict[str, str] | None = None,
+    megabytes: int = 0,
+) -> Result:
+    """Let one trial go wrong; it must end with a status and a reason, and the others go on."""
+    calm = lab.calm("local")
+    numbers = pick_numbers(draw)
+    search = lab.search(
+        f"trial-{fault}",
+        options=options, env=env, fault=fault, numbers=numbers, megabytes=megabytes,
+    )  # fmt: skip
+    with cleared(search):
+        remarks = one_start_wanted(search)
+        result = conclude(search, calm, remarks=remarks)
+    wrong = []
+    for key in (f"trial-{number:04d}" for number in numbers):
+        was = result.count.statuses.get(key, "missing")
+        reasons = [line["reason"] for line in search.ends() if line["key"] == key]
+        if was != status or not reasons or word not in reasons[-1].lower():
+            wrong.append(f"{key} is {was} ({'; '.join(reasons)}), not {status} with {word!r}")
+    return Result(result.count, 1, result.wall, calm, result.starts, (*result.remarks, *wrong))
+
+
+def raising_trial(lab: Lab, draw: random.Random) -> Result:
+    """Let a trial raise an exception."""
+    return faulty_trial(lab, draw, "raise", "failed", "the drill raises")
+
+
+def nan_trial(lab: Lab, draw: random.Random) -> Result:
+    """Let a trial's weights become NaN."""
+    return faulty_trial(lab, draw, "nan", "diverged", "")
+
+
+def hanging_trial(lab: Lab, draw: random.Random) -> Result:
+    """Let a trial hang in native code that holds the interpreter's lock."""
+    options = ("--trial-time-limit-s", 10)
+    return faulty_trial(lab, draw, "hang", "timed_out", "", options)
+
+
+def out_of_memory_trial(lab: Lab, draw: random.Random) -> Result:
+    """Let a trial raise MemoryError."""
+    return faulty_trial(lab, draw, "memory-error", "failed", "memory")
+
+
+def eating_trial(lab: Lab, draw: random.Random) -> Result:
+    """Let a trial eat memory until Ray's monitor kills its worker.
+
+    The monitor's limit is set to what is in use and 4 GB, so that the machine stays well.
+    """
+    free, total = _memory("MemAvailable"), _memory("MemTotal")
+    if free < 9 * GIGABYTE:
+        pytest.skip("less than 9 GB of memory are free")
+    limit = (total - free + 4 * GIGABYTE) / total
+    env = {"RAY_memory_usage_threshold": f"{limit:.4f}", "RAY_memory_monitor_refresh_ms": "100"}
+    return faulty_trial(lab, draw, "eat", "failed", "memory", env=env, megabytes=7 * 1024)
+
+
+def _memory(name: str) -> int:
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1]) * 1024
+    raise KeyError(name)
+
+
+def full_disk(lab: Lab, draw: random.Random, seconds: float = 20) -> Result:
+    """Fill the disk under mlruns/ and free it later."""
+    calm = lab.calm("local")
+    search = lab.search("disk-full")
+    with _small_disk(search.folder / "mlruns") as disk, cleared(search):
+        after_some_trials(search, draw)
+        _fill(disk / "filler")
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and search.starts[-1].code is None:
+            time.sleep(0.2)
+        (disk / "filler").unlink()
+        # its record is on the small disk, so count before that goes
+        return conclude(search, calm, remarks=one_start_wanted(search))
+
+
+@contextlib.contextmanager
+def _small_disk(folder: Path) -> Iterator[Path]:
+    """Put a file system of 16 MB over a folder, with what lies there; skip where not allowed."""
+    content = {path.name: path.read_bytes() for path in folder.iterdir()}
+    command = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(folder)]
+    try:
+        subprocess.run(command, check=True, capture_output=True, text=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"a small file system cannot be mounted here: {error}")
+    try:
+        for name, data in content.items():
+            (folder / name).write_bytes(data)
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=False)
+
+
+def _fill(path: Path) -> None:
+    with path.open("wb") as file:
+        for size in (2**20, 2**12, 1):
+            with contextlib.suppress(OSError):
+                while True:
+                    os.write(file.fileno(), bytes(size))

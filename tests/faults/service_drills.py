@@ -1,0 +1,115 @@
+"""Drills on services: a Ray node, the MLflow server, PostgreSQL, the network of a worker's host.
+
+The services are real ones, from `services`, `clusters` and `hosts`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from clusters import HostCluster, RayCluster
+from faults.local_drills import Result, after_some_trials, cleared, conclude, one_start_wanted
+from faults.searches import PACE, Lab, Search, hooked_environment
+from hosts import Hosts
+from processes import kill
+from services import MlflowServer, Postgres
+
+AWAY = 20.0
+"""Seconds that a service is away."""
+
+
+def kill_server(lab: Lab, draw: random.Random) -> Result:
+    """Kill -9 the MLflow server (on SQLite) and start it again 20 s later."""
+    folder = lab.folder("server-kill")
+    with MlflowServer(folder, f"sqlite:///{folder / 'mlruns' / 'mlflow.db'}") as server:
+        calm = lab.calm("server", _on(lab, server))
+        return _away_for_a_while(_on(lab, server)("server-kill"), calm, server, draw)
+
+
+def kill_postgres(lab: Lab, draw: random.Random) -> Result:
+    """Kill -9 PostgreSQL below the MLflow server and start it again 20 s later."""
+    folder = lab.folder("postgres-kill")
+    with Postgres(folder) as database, MlflowServer(folder, database.uri) as server:
+        calm = lab.calm("postgres", _on(lab, server))
+        return _away_for_a_while(_on(lab, server)("postgres-kill"), calm, database, draw)
+
+
+def _on(lab: Lab, server: MlflowServer, **settings: Any) -> Callable[[str], Search]:
+    return lambda name: lab.search(name, tracking_uri=server.uri, **settings)
+
+
+def _away_for_a_while(
+    search: Search, calm: float, service: Postgres | MlflowServer, draw: random.Random
+) -> Result:
+    with cleared(search):
+        after_some_trials(search, draw)
+        service.kill()
+        time.sleep(AWAY)
+        service.start()
+        return conclude(search, calm, remarks=one_start_wanted(search))
+
+
+@contextlib.contextmanager
+def _slow_trials(lab: Lab) -> Iterator[None]:
+    """Give Ray nodes that are started meanwhile the hook, so that their trials take their time."""
+    plan = lab.root / "nodes.json"
+    plan.write_text(json.dumps({"pace": PACE, "seeds": []}))
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in hooked_environment(plan).items():
+            patch.setenv(name, value)
+        yield
+
+
+def kill_node(lab: Lab, draw: random.Random, raylet_only: bool = False) -> Result:
+    """Kill -9 a whole Ray node, or its raylet alone, of a cluster of a head and two workers."""
+    folder = lab.folder("ray")
+    with _slow_trials(lab), RayCluster(folder, nodes=(0, 1, 1)) as cluster:
+        calm = lab.calm("cluster", lambda name: _on_cluster(lab, name, cluster))
+        search = _on_cluster(lab, "raylet-kill" if raylet_only else "node-kill", cluster)
+        with cleared(search):
+            after_some_trials(search, draw, 4)
+            node = draw.choice((1, 2))
+            if raylet_only:
+                kill(cluster.raylet(node))
+            else:
+                cluster.kill_node(node)
+            return conclude(search, calm, remarks=one_start_wanted(search))
+
+
+def kill_raylet(lab: Lab, draw: random.Random) -> Result:
+    """Kill -9 the raylet alone of a node."""
+    return kill_node(lab, draw, raylet_only=True)
+
+
+def _on_cluster(lab: Lab, name: str, cluster: RayCluster) -> Search:
+    return lab.search(name, options=("--address", cluster.address), env=cluster.env)
+
+
+def partition(lab: Lab, draw: random.Random, seconds: float = 30) -> Result:
+    """Pull the network cable of a worker's host and plug it in again 30 s later."""
+    folder = lab.folder("partition-hosts")
+    with (
+        Hosts(lab.root, 3) as hosts,
+        MlflowServer(
+            folder, f"sqlite:///{folder / 'mlruns' / 'mlflow.db'}", address=hosts.gateway
+        ) as server,
+    ):
+        with _slow_trials(lab):
+            cluster = HostCluster(hosts, (0, 1, 1)).start()
+        settings = {"options": ("--address", cluster.address), "host": (hosts, 0)}
+        make = _on(lab, server, **settings)
+        calm = lab.calm("hosts", make)
+        search = make("partition")
+        with cleared(search):
+            after_some_trials(search, draw, 4)
+            cut = draw.choice((1, 2))
+            hosts.cut(cut)
+            time.sleep(seconds)
+            hosts.heal(cut)
+            return conclude(search, calm, remarks=one_start_wanted(search))

@@ -1,0 +1,209 @@
+"""The list of all drills; runs them one after the other and sums up what they return.
+
+The table and drills.json are made of `Row`s; single drills live in their own modules.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import random
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from faults import local_drills as local
+from faults import service_drills as services
+from faults.local_drills import Result
+from faults.searches import Lab
+from rich.table import Table
+
+from sie.tracking.environment import code_hash, code_version
+
+Function = Callable[[Lab, random.Random], Result]
+
+
+@dataclass(frozen=True)
+class Drill:
+    """A fault: how it is called, how it is made, how often, and how a test makes it once."""
+
+    name: str
+    fault: str
+    run: Function
+    times: int = 1
+    in_ci: bool = False
+    once: Function | None = None
+
+
+DRILLS = (
+    Drill(
+        "driver-kill",
+        "kill -9 of the driver, at random moments",
+        local.kill_driver_often,
+        20,
+        in_ci=True,
+        once=local.kill_driver,
+    ),
+    Drill("worker-kill", "kill -9 of a trial worker", local.kill_worker, 2, True),
+    Drill("node-kill", "kill -9 of a whole Ray node", services.kill_node),
+    Drill("raylet-kill", "kill -9 of a raylet alone", services.kill_raylet),
+    Drill(
+        "server-kill",
+        "kill -9 of the MLflow server, back 20 s later",
+        services.kill_server,
+        1,
+        True,
+    ),
+    Drill("postgres-kill", "kill -9 of PostgreSQL, back 20 s later", services.kill_postgres),
+    Drill("partition", "a worker's host off the network for 30 s", services.partition),
+    Drill("disk-full", "disk full under mlruns/ for 20 s", local.full_disk),
+    Drill("trial-raise", "a trial that raises", local.raising_trial),
+    Drill("trial-hang", "a trial that hangs in native code", local.hanging_trial),
+    Drill("trial-nan", "a trial whose weights become NaN", local.nan_trial),
+    Drill("trial-eat", "a trial that eats memory until it is killed", local.eating_trial),
+    Drill("trial-memory", "a trial that raises MemoryError", local.out_of_memory_trial),
+    Drill("ctrl-c", "Ctrl-C once", local.ctrl_c, 1, True),
+    Drill("ctrl-c-twice", "Ctrl-C twice within two seconds", local.ctrl_c_twice, 2),
+)
+
+
+@dataclass
+class Row:
+    """What one drill came to.
+
+    Attributes
+    ----------
+    name, fault : str
+        Of the drill.
+    times : int
+        How often the fault was made.
+    planned, ended, lost, doubled : int
+        Trials and repeats over all its searches.
+    tracebacks : int
+        Starts of the command that showed a traceback or Ray's own lines.
+    costs : list of float
+        Seconds that one fault cost, by search.
+    remarks : list of str
+        Details of what is lost or doubled, and what else was not as it should be.
+    skipped : str
+        Why it could not be made here.
+    """
+
+    name: str
+    fault: str
+    times: int = 0
+    planned: int = 0
+    ended: int = 0
+    lost: int = 0
+    doubled: int = 0
+    tracebacks: int = 0
+    starts: int = 0
+    costs: list[float] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    skipped: str = ""
+
+    def add(self, result: Result) -> None:
+        """Take in one search."""
+        count = result.count
+        self.times += result.faults
+        self.planned += count.planned
+        self.ended += count.ended
+        self.lost += len(count.lost)
+        self.doubled += len(count.doubled)
+        self.tracebacks += result.tracebacks
+        self.starts += len(result.starts)
+        self.costs.append((result.wall - result.calm) / max(result.faults, 1))
+        folder = result.starts[0].folder.name
+        details = (*count.lost, *count.doubled, *result.remarks)
+        self.remarks += [f"{folder}: {text}" for text in details]
+
+    @property
+    def cost(self) -> float:
+        """Mean wall time that one fault cost, in seconds."""
+        return sum(self.costs) / len(self.costs) if self.costs else float("nan")
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing was lost, doubled, shown or otherwise remarkable."""
+        return not (self.lost or self.doubled or self.tracebacks or self.remarks)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the row as in drills.json."""
+        return {
+            "fault": self.fault,
+            "name": self.name,
+            "times_tried": self.times,
+            "trials_planned": self.planned,
+            "trials_ended": self.ended,
+            "trials_lost": self.lost,
+            "trials_doubled": self.doubled,
+            "starts": self.starts,
+            "tracebacks": self.tracebacks,
+            "wall_time_cost_s": round(self.cost, 1) if self.costs else None,
+            "remarks": self.remarks,
+            "skipped": self.skipped,
+        }
+
+
+def run_drill(drill: Drill, lab: Lab, seed: int, times: int | None = None) -> Row:
+    """Make one fault as often as asked for; moments and victims follow from seed and name."""
+    draw = random.Random(f"{seed}/{drill.name}")
+    row = Row(drill.name, drill.fault)
+    wanted = times or drill.times
+    try:
+        for _ in range(2 * wanted):
+            if row.times < wanted:
+                row.add(drill.run(lab, draw))
+    except pytest.skip.Exception as reason:
+        row.skipped = str(reason)
+    except Exception as error:  # noqa: BLE001 - one drill that breaks must not end the others
+        where = traceback.format_exc().splitlines()
+        row.remarks.append(f"the drill itself: {error} ({'; '.join(where[-5:-1])})")
+    return row
+
+
+def table(rows: Sequence[Row]) -> Table:
+    """Return the table that `make drills` prints."""
+    shown = Table("fault", title="Fault drills")
+    for name in ("times", "trials", "lost", "doubled", "tracebacks", "seconds a fault"):
+        shown.add_column(name, justify="right")
+    for row in rows:
+        if row.skipped and not row.times:
+            shown.add_row(row.fault, "0", f"skipped: {row.skipped[:60]}")
+            continue
+        numbers = (row.times, f"{row.ended}/{row.planned}", row.lost, row.doubled, row.tracebacks)
+        shown.add_row(row.fault, *map(str, numbers), f"{row.cost:.0f}")
+    return shown
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """Return the table as in docs/drills.md."""
+    head = "fault | times | trials ended / planned | lost | doubled | tracebacks | seconds a fault"
+    lines = [f"| {head} |", "| --- |" + " ---: |" * 6]
+    for row in rows:
+        cells = [row.fault, row.times, f"{row.ended} / {row.planned}", row.lost, row.doubled]
+        cells += [row.tracebacks, f"{row.cost:.0f}" if row.costs else ""]
+        if row.skipped and not row.times:
+            cells = [row.fault, 0, f"skipped: {row.skipped}", *[""] * 4]
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return "\n".join(lines)
+
+
+def write(path: Path, rows: Sequence[Row], seed: int, calm: dict[str, float]) -> None:
+    """Write drills.json."""
+    content = {
+        "format": 1,
+        "seed": seed,
+        "code": code_version(),
+        "code_hash": code_hash(),
+        "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "machine": platform.platform(terse=True),
+        "undisturbed_s": {name: round(seconds, 1) for name, seconds in calm.items()},
+        "drills": [row.as_dict() for row in rows],
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, indent=1) + "\n")

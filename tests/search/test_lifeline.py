@@ -1,0 +1,79 @@
+"""A head that goes away, as seen through its port."""
+
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+from sie.search import lifeline
+from sie.search.lifeline import HeadLost, HeadWatch, Lifeline
+
+
+def wait_for(condition, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    monkeypatch.setattr(lifeline, "LOST_S", 0.6)
+    monkeypatch.setattr(lifeline, "LOOK_S", 0.1)
+
+
+@pytest.fixture
+def head():
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as server:
+        yield server
+
+
+def address_of(server):
+    return f"127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_head_that_answers_is_not_lost_and_one_that_goes_away_ends_the_search(head):
+    watcher = Lifeline(address_of(head))
+    watch = HeadWatch(watcher)
+    watcher.start()
+    time.sleep(1.2)
+    watch.on_step_begin(0, [])
+    head.close()
+    wait_for(lambda: watcher.lost)
+    with pytest.raises(HeadLost, match="lost the Ray cluster: its head 127") as caught:
+        watch.on_step_begin(0, [])
+    assert "\n" not in str(caught.value)
+    watcher.leave()
+    watcher.join(5)
+    assert not watcher.is_alive()
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_head_that_is_away_for_a_moment_is_not_lost(head):
+    address = head.getsockname()
+    watcher = Lifeline(address_of(head))
+    watcher.start()
+    head.close()
+    time.sleep(0.3)
+    with socket.create_server(address, backlog=100):
+        time.sleep(1.0)
+        assert not watcher.lost
+        watcher.leave()
+        watcher.join(5)
+
+
+def test_a_process_that_hangs_in_ray_is_ended_with_one_line():
+    code = (
+        "import time; from sie.search import lifeline as l; "
+        "l.LOST_S, l.LOOK_S, l.LEAVE_S = 0.2, 0.1, 0.3; "
+        "l.Lifeline('127.0.0.1:9').start(); time.sleep(60)"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ran.returncode == 1
+    (line,) = ran.stderr.splitlines()
+    assert line.startswith("error: lost the Ray cluster: its head 127.0.0.1:9")

@@ -55,8 +55,14 @@ def search_side_by_side(
             f"{', '.join(failed)} could not be searched, see the lines above; the others are "
             "recorded, and the same command goes on from there"
         )
-    print_lines(console, [f"all clusters are recorded; look at them: {store.ui_command()}"])
-    return INTERRUPTED in codes.values()
+    stopped = INTERRUPTED in codes.values()
+    ended = (
+        "stopped; what had ended is recorded: the same command goes on from there"
+        if stopped
+        else f"all {len(codes)} clusters are searched"
+    )
+    print_lines(console, [ended, f"look at them: {store.ui_command()}"])
+    return stopped
 
 
 def run_side_by_side(commands: Mapping[str, Sequence[str]], console: Console) -> dict[str, int]:
@@ -97,14 +103,21 @@ def _start(command: Sequence[str]) -> subprocess.Popen[str]:
         text=True,
         errors="replace",
         start_new_session=True,
-        preexec_fn=_end_with_parent() if sys.platform == "linux" else None,
+        preexec_fn=_before_start(),
     )
 
 
-def _end_with_parent() -> Callable[[], None]:
-    """Return what makes a new process die when this one is killed (prctl, PR_SET_PDEATHSIG)."""
-    prctl = ctypes.CDLL(None).prctl  # found before the fork
-    return lambda: prctl(1, signal.SIGKILL)
+def _before_start() -> Callable[[], None]:
+    """Return what a new process does first: hear Ctrl-C, and on Linux die when this one dies."""
+    prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None  # found before the fork
+
+    def prepare() -> None:
+        # this process may be a script's background job, which ignores Ctrl-C
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        if prctl is not None:
+            prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+    return prepare
 
 
 def _print_lines(lines: IO[str] | None, prefix: str, console: Console) -> None:

@@ -148,7 +148,8 @@ def _why_lost(trial: Any) -> str:
     except (OSError, TypeError):
         return "for a reason that Ray does not give"
     newest = text.rpartition("Failure # ")[2]
-    if _MEMORY in newest:
+    # the second are Ray's own words, where the worker was still starting
+    if _MEMORY in newest or "running low on memory" in newest:
         return _MEMORY
     if "node has died" in newest or "node was terminated" in newest:
         return _NODE

@@ -10,6 +10,7 @@ import os
 import signal
 import threading
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import ray
@@ -48,15 +49,18 @@ def start_ray(address: str | None) -> int:
     os.environ.update(_QUIET)
     # Tune would print the tracebacks of workers that are lost; their trials have a reason instead
     verbose = logging.getLogger("sie").isEnabledFor(logging.INFO)
-    logging.getLogger("ray").setLevel(logging.ERROR if verbose else logging.CRITICAL)
+    level = logging.ERROR if verbose else logging.CRITICAL
+    logging.getLogger("ray").setLevel(level)
     if not ray.is_initialized():
-        options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+        options: dict[str, Any] = {"log_to_driver": False, "logging_level": level}
         if address is None:
             options |= {"address": "local", "include_dashboard": False}
         else:
             options |= {"address": address}
         if address is not None:
             require_cluster(address)
+        if not verbose:
+            _hide_ray_lines()
         try:
             ray.init(runtime_env={"env_vars": _WORKER_ENV}, **options)
         except (ConnectionError, RuntimeError, ValueError) as error:
@@ -70,6 +74,16 @@ def start_ray(address: str | None) -> int:
     _stop_gently_on_sigterm()
     _take_note_of(address)
     return int(ray.cluster_resources().get("CPU", 1))
+
+
+def _hide_ray_lines() -> None:
+    """Keep what Ray says of lost nodes and raylets (pages of their state) off the terminal.
+
+    Ray 2.60 prints it from a thread of its own, whatever `log_to_driver` says.
+    """
+    from ray._private import worker
+
+    worker.print_to_stdstream = lambda *lines, **options: None
 
 
 def stop_ray() -> None:
@@ -102,4 +116,11 @@ def _take_note_of(address: str | None) -> None:
 def _stop_gently_on_sigterm() -> None:
     """Treat the signal of Slurm and docker as Ctrl-C: states are saved, Ray's own would exit."""
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
+        signal.signal(signal.SIGTERM, _as_ctrl_c)
+
+
+def _as_ctrl_c(number: int, frame: FrameType | None) -> None:
+    # a shell script's background jobs ignore Ctrl-C, and would ignore this too
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        raise KeyboardInterrupt
+    signal.raise_signal(signal.SIGINT)

@@ -30,7 +30,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="sie-drills-", ignore_cleanup_errors=True) as temporary:
         root = (args.folder or Path(temporary)).resolve()
         root.mkdir(parents=True, exist_ok=True)
-        lab, rows = Lab(root), []
+        lab, rows, written = Lab(root), [], []
         for drill in (drill for drill in DRILLS if drill.name in (args.only or names)):
             row = run_drill(drill, lab, args.seed, args.times)
             rows.append(row)
@@ -39,10 +39,10 @@ def main() -> int:
             console.print(f"{drill.fault}: {said}", highlight=False, soft_wrap=True)
             for remark in row.remarks:
                 console.print(f"  {remark}", markup=False, highlight=False, soft_wrap=True)
-            write(args.output, rows, args.seed, lab.calm_seconds)
+            written = write(args.output, rows, args.seed, lab.calm_seconds)
     if args.markdown:
-        args.markdown.write_text(markdown(rows) + "\n")
-    console.print(table(rows), highlight=False)
+        args.markdown.write_text(markdown(written) + "\n")
+    console.print(table(written), highlight=False)
     console.print(f"written to {args.output}", highlight=False)
     return 0 if all(row.sound for row in rows) else 1
 

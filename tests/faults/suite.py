@@ -6,6 +6,7 @@ The table and drills.json are made of `Row`s; single drills live in their own mo
 from __future__ import annotations
 
 import json
+import os
 import platform
 import random
 import time
@@ -24,6 +25,15 @@ from rich.table import Table
 
 from sie.tracking.environment import code_hash, code_version
 
+COLUMNS = (
+    "fault",
+    "times",
+    "trials ended / planned",
+    "lost",
+    "doubled",
+    "tracebacks",
+    "seconds a fault",
+)
 Function = Callable[[Lab, random.Random], Result]
 
 
@@ -166,44 +176,44 @@ def run_drill(drill: Drill, lab: Lab, seed: int, times: int | None = None) -> Ro
     return row
 
 
-def table(rows: Sequence[Row]) -> Table:
-    """Return the table that `make drills` prints."""
+def table(rows: Sequence[dict[str, Any]]) -> Table:
+    """Return the table that `make drills` prints, from rows of drills.json."""
     shown = Table("fault", title="Fault drills")
-    for name in ("times", "trials", "lost", "doubled", "tracebacks", "seconds a fault"):
+    for name in COLUMNS[1:]:
         shown.add_column(name, justify="right")
     for row in rows:
-        if row.skipped and not row.times:
-            shown.add_row(row.fault, "0", f"skipped: {row.skipped[:60]}")
-            continue
-        numbers = (row.times, f"{row.ended}/{row.planned}", row.lost, row.doubled, row.tracebacks)
-        shown.add_row(row.fault, *map(str, numbers), f"{row.cost:.0f}")
+        shown.add_row(*_cells(row))
     return shown
 
 
-def markdown(rows: Sequence[Row]) -> str:
+def markdown(rows: Sequence[dict[str, Any]]) -> str:
     """Return the table as in docs/drills.md."""
-    head = "fault | times | trials ended / planned | lost | doubled | tracebacks | seconds a fault"
-    lines = [f"| {head} |", "| --- |" + " ---: |" * 6]
-    for row in rows:
-        cells = [row.fault, row.times, f"{row.ended} / {row.planned}", row.lost, row.doubled]
-        cells += [row.tracebacks, f"{row.cost:.0f}" if row.costs else ""]
-        if row.skipped and not row.times:
-            cells = [row.fault, 0, f"skipped: {row.skipped}", *[""] * 4]
-        lines.append(f"| {' | '.join(map(str, cells))} |")
-    return "\n".join(lines)
+    lines = [f"| {' | '.join(COLUMNS)} |", "| --- |" + " ---: |" * (len(COLUMNS) - 1)]
+    return "\n".join([*lines, *(f"| {' | '.join(_cells(row))} |" for row in rows)])
 
 
-def write(path: Path, rows: Sequence[Row], seed: int, calm: dict[str, float]) -> None:
-    """Write drills.json."""
+def _cells(row: dict[str, Any]) -> list[str]:
+    if row["skipped"] and not row["times_tried"]:
+        return [row["fault"], "0", f"skipped: {row['skipped']}", "", "", "", ""]
+    ended = f"{row['trials_ended']} / {row['trials_planned']}"
+    numbers = [row[name] for name in ("trials_lost", "trials_doubled", "tracebacks")]
+    cost = row["wall_time_cost_s"]
+    cells = [row["times_tried"], ended, *numbers, "" if cost is None else round(cost)]
+    return [row["fault"], *map(str, cells)]
+
+
+def write(path: Path, rows: Sequence[Row], seed: int, calm: dict[str, float]) -> list[dict]:
+    """Write drills.json and return its rows; those of drills that were not made now stay."""
+    old = json.loads(path.read_text())["drills"] if path.exists() else []
+    made = {"seed": seed, "code_hash": code_hash(), "undisturbed_s": calm}
+    made["when"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    known = {row["name"]: row for row in old} | {row.name: row.as_dict() | made for row in rows}
     content = {
         "format": 1,
-        "seed": seed,
         "code": code_version(),
-        "code_hash": code_hash(),
-        "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "machine": platform.platform(terse=True),
-        "undisturbed_s": {name: round(seconds, 1) for name, seconds in calm.items()},
-        "drills": [row.as_dict() for row in rows],
+        "machine": f"{platform.platform(terse=True)}, {os.cpu_count()} CPUs",
+        "drills": [known[drill.name] for drill in DRILLS if drill.name in known],
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content, indent=1) + "\n")
+    return content["drills"]

@@ -5,6 +5,7 @@ import dataclasses
 import os
 import signal
 import sys
+import types
 from collections.abc import Callable
 
 import numpy as np
@@ -114,3 +115,22 @@ def test_a_trial_that_kills_its_worker_is_tried_three_times_then_failed():
     lost = run(die)
     assert lost.status is TrialStatus.FAILED
     assert lost.reason.startswith("its worker was lost 3 times, its process died")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("Ray ended it because its node ran out of memory", "ran out of memory"),
+        ("1 worker(s) were killed due to the node running low on memory.", "ran out of memory"),
+        ("The actor died because its node has died. Node Id: 12", "its node died"),
+        ("Worker unexpectedly exits with a connection error code 2", "its process died"),
+    ],
+)
+def test_the_newest_loss_gives_the_reason(tmp_path, text, reason):
+    path = tmp_path / "error.txt"
+    path.write_text(f"Failure # 1 (occurred at 1)\nanother\nFailure # 2 (occurred at 2)\n{text}\n")
+    metadata = types.SimpleNamespace(num_failures=2)
+    trial = types.SimpleNamespace(trial_id="a", error_file=str(path), run_metadata=metadata)
+    status, why = losses.Losses().verdict(trial)
+    assert status is TrialStatus.FAILED
+    assert reason in why

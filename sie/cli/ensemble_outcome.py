@@ -61,7 +61,7 @@ def winners_table(searches: Sequence[ClusterSearch], top: int) -> Table:
             str(len(item.values)),
             ", ".join(f"{name} {text_of(config[name])}" for name in varied if name in config),
         )
-    same = [f"{name} {value:g}" for name, value in configs[0].items() if name not in varied]
+    same = [f"{name} {text_of(value)}" for name, value in configs[0].items() if name not in varied]
     table.caption = f"the same everywhere: {', '.join(same)}" if same else None
     return table
 

@@ -48,6 +48,7 @@ def test_commands_to_type_are_shown_without_the_password():
 
 
 def test_plain_http_to_another_machine_is_warned_of(tmp_path, caplog):
+    caplog.set_level("WARNING", logger="sie.tracking.store")
     with pytest.raises(TrackingError):
         open_store(f"http://u:{PASSWORD}@mlflow.invalid:5000", tmp_path)
     assert "plain http to another machine" in caplog.text

@@ -58,7 +58,7 @@ DRILLS = (
         in_ci=True,
         once=local.kill_driver,
     ),
-    Drill("worker-kill", "kill -9 of a trial worker", local.kill_worker, 2, True),
+    Drill("worker-kill", "kill -9 of a trial worker", local.kill_worker, 2),
     Drill("node-kill", "kill -9 of a whole Ray node", services.kill_node),
     Drill("raylet-kill", "kill -9 of a raylet alone", services.kill_raylet),
     Drill(
@@ -76,7 +76,7 @@ DRILLS = (
     Drill("trial-nan", "a trial whose weights become NaN", local.nan_trial),
     Drill("trial-eat", "a trial that eats memory until it is killed", local.eating_trial),
     Drill("trial-memory", "a trial that raises MemoryError", local.out_of_memory_trial),
-    Drill("ctrl-c", "Ctrl-C once", local.ctrl_c, 1, True),
+    Drill("ctrl-c", "Ctrl-C once", local.ctrl_c),
     Drill("ctrl-c-twice", "Ctrl-C twice within two seconds", local.ctrl_c_twice, 2),
 )
 

@@ -10,7 +10,7 @@ STAMP   := $(VENV)/.installed
 PYTHON  ?= $(shell for p in python3.11 python3 python; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: help install search study test lint unit fuzz audit drills predict-check docs lock clean
+.PHONY: help install search study test lint unit test-long fuzz audit drills predict-check docs lock clean
 
 help:            ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 15
@@ -40,7 +40,10 @@ lint: install    ## ruff and mypy
 	$(BIN)/mypy
 
 unit: install    ## the tests alone
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 3 --dist loadfile
+
+test-long: install ## the tests that make test leaves out: drills, several clusters (half an hour)
+	$(BIN)/pytest -m long
 
 fuzz: install    ## feed the readers 100,000 broken files (minutes): make fuzz ARGS="--seed 7"
 	nice -n 15 $(BIN)/python benchmarks/fuzz.py $(ARGS)

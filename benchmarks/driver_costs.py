@@ -31,7 +31,7 @@ from sie.search.record import EndedTrial, Phase, TrialTask
 from sie.search.schedule import make_scheduler
 from sie.search.selection import SelectionRule
 from sie.search.space import SearchSpace, read_space
-from sie.search.suggest import TaskQueue, TpeSearcher
+from sie.search.suggest import PlanSearcher, TaskQueue
 from sie.search.worker import TrainingJob, TrialWorker
 from sie.splits.record import Split
 from sie.training.record import METRICS, TrialResult, TrialStatus
@@ -212,7 +212,7 @@ def suggestion_costs(n: int) -> dict[str, float]:
     """Measure one suggestion of TPE, and one more told result, against the trials before it."""
     space = read_space(SPACE)
     plan = empty_plan(space)
-    searcher = TpeSearcher(plan, 1)
+    searcher = PlanSearcher(plan, 1)
     times = []
     for number in range(n):
         began = time.perf_counter()

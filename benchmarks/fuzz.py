@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import faulthandler
 import json
+import logging
 import random
 import re
 import signal
@@ -201,6 +202,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=ROOT / "results" / "fuzz")
     args = parser.parse_args()
     faulthandler.enable()
+    logging.getLogger("sie").setLevel(logging.CRITICAL)
     signal.signal(signal.SIGALRM, _stop)
     chosen = [TARGETS[args.target]] if args.target else list(TARGETS.values())
     if args.only is not None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 import tarfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -530,5 +529,3 @@ TARGETS: Mapping[str, Target] = {
     )
 }
 """By name; some thousand inputs of each take a minute or two."""
-
-logging.getLogger("sie").setLevel(logging.CRITICAL)

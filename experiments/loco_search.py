@@ -59,6 +59,25 @@ def parser() -> argparse.ArgumentParser:
         help="repeatable: the same trials for the same seed at any concurrency",
     )
     how.add_argument(
+        "--sampler",
+        choices=("hyperopt", "random", "optuna"),
+        default="hyperopt",
+        help="what draws configurations: HyperOpt's TPE, chance, or Optuna's TPE "
+        "(default: %(default)s)",
+    )
+    how.add_argument(
+        "--scheduler",
+        choices=("asha", "median", "none"),
+        default="asha",
+        help="what stops trials that fall behind (default: %(default)s)",
+    )
+    how.add_argument(
+        "--points",
+        metavar="YAML|runs:/ID",
+        help="configurations to try first: a file, or the best of an earlier search by the id of "
+        "its parent run",
+    )
+    how.add_argument(
         "--pretrained",
         default=arguments.PRETRAINED,
         metavar="on|off|FOLDER",

@@ -69,8 +69,10 @@ class Plan:
     store: Store
 
 
-def build_ensemble(options: EnsembleOptions, console: Console) -> None:
+def build_ensemble(options: EnsembleOptions, console: Console) -> Path:
     """Build the ensemble of the winners, or show the one that the same recipe has made already.
+
+    Returns the folder of its files.
 
     Raises
     ------
@@ -88,14 +90,16 @@ def build_ensemble(options: EnsembleOptions, console: Console) -> None:
     seconds = estimate_seconds(recipe, plan.material, workers, machine_flops())
     average = average_best_epoch([search.winner for search in plan.searches])
     print_lines(console, outcome.plan_lines(recipe, average, workers, seconds, code_hash()))
+    folder = options.folder(recipe)
     if options.dry_run:
-        return
+        return folder
     recorder = Recorder(plan.store, experiment_name(recipe))
     finished = None if options.fresh else find_finished(recorder, recipe)
     if finished is not None:
         _show_finished(options, plan, finished, recorder, console)
-        return
-    _build(options, plan, recorder, workers, console)
+    else:
+        _build(options, plan, recorder, workers, console)
+    return folder
 
 
 def _plan(options: EnsembleOptions, stage: Callable[[str], None], console: Console) -> Plan:

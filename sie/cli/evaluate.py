@@ -71,7 +71,7 @@ class EvaluateOptions:
         return self.out or Path("results") / recipe.dataset / "evaluation"
 
 
-def evaluate_ensemble(options: EvaluateOptions, console: Console) -> None:
+def evaluate_ensemble(options: EvaluateOptions, console: Console) -> EvaluationRecord:
     """Score an ensemble on its test set, or show what came out when that was done.
 
     Raises
@@ -107,6 +107,7 @@ def evaluate_ensemble(options: EvaluateOptions, console: Console) -> None:
             f"look at it: {store.ui_command()}",
         ],
     )
+    return found.record
 
 
 def _score(

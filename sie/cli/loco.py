@@ -20,7 +20,7 @@ from sie.datasets.registry import load_dataset
 from sie.errors import InputError, SieError, TrackingError
 from sie.reporting.console import LiveProgress, plan_table
 from sie.search.estimate import estimate_seconds
-from sie.search.plan import Mode, SearchPlan
+from sie.search.plan import Mode, Sampler, Scheduler, SearchPlan
 from sie.search.problem import LearningProblem, prepare_problem
 from sie.search.record import SearchOutcome
 from sie.search.selection import SelectionRule
@@ -72,7 +72,7 @@ def plan_searches(options: LocoOptions, problem: LearningProblem) -> list[tuple[
     InputError
         When a cluster does not exist or cannot be left out.
     """
-    budget, starts = options.budget, options.starts(problem)
+    budget, starts, points = options.budget, options.starts(problem), options.first_points()
     plans = []
     for cluster in _clusters(options, problem):
         split = loco_split(problem.clustering, cluster, problem.labels)
@@ -91,6 +91,9 @@ def plan_searches(options: LocoOptions, problem: LearningProblem) -> list[tuple[
             seed=options.seed,
             mode=Mode(options.mode),
             pretrained=starts.hash,
+            sampler=Sampler(options.sampler),
+            scheduler=Scheduler(options.scheduler),
+            points=points,
         )
         plans.append((split, plan))
     return plans
@@ -136,7 +139,10 @@ def _print_plans(
 ) -> None:
     for split, plan in planned:
         print_lines(console, [f"split {split.name}: {prepared.problem.leakage(split).line()}"])
-        seconds = estimate_seconds(plan.space, plan.budget, prepared.problem.sizes(split), workers)
+        sizes = prepared.problem.sizes(split)
+        seconds = estimate_seconds(
+            plan.space, plan.budget, sizes, workers, scheduler=plan.scheduler
+        )
         console.print(plan_table(plan, workers, seconds), highlight=False)
 
 

@@ -13,12 +13,13 @@ from typing import Any
 
 from sie.cli import arguments
 from sie.errors import InputError
+from sie.models.config import TrialConfig
 from sie.models.pretrained import StartingWeights, load_starting_weights, weight_files
 from sie.search.plan import PRESETS, Budget
 from sie.search.problem import LearningProblem
 from sie.search.space import SearchSpace
 from sie.secrets import hidden
-from sie.tracking.store import installed_program
+from sie.tracking.store import installed_program, open_store
 
 _OF_ONE_START = (
     "space", "record_folder", "cluster", "fresh", "resume", "dry_run", "one_of_several"
@@ -50,6 +51,9 @@ class LocoOptions:
     max_concurrent: int = 4
     seed: int = 42
     mode: str = "fast"
+    sampler: str = "hyperopt"
+    scheduler: str = "asha"
+    points: str | None = None
     pretrained: str = arguments.PRETRAINED
     address: str | None = None
     fresh: bool = False
@@ -98,6 +102,17 @@ class LocoOptions:
                 "them with experiments/pretrain.py, or give --pretrained on or off"
             )
         return load_starting_weights(*seen_as, problem.features.dimension, folder)
+
+    def first_points(self) -> tuple[TrialConfig, ...]:
+        """Return the configurations to try first, as --points says."""
+        if self.points is None:
+            return ()
+        from sie.search.points import RUNS, best_of_search, read_points
+
+        if not self.points.startswith(RUNS):
+            return read_points(Path(self.points), self.space)
+        store = open_store(self.tracking_uri, self.record_folder)
+        return best_of_search(store, self.points.removeprefix(RUNS).strip("/"), self.space)
 
     @property
     def budget(self) -> Budget:

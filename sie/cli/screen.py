@@ -29,6 +29,7 @@ from sie.secrets import hidden
 
 if TYPE_CHECKING:
     from sie.ensemble.predictor import SuperionicEnsemble
+    from sie.screening.ranking import Ranking
     from sie.screening.stages import Models
 
 MATERIALS_PROJECT = "mp"
@@ -98,8 +99,10 @@ class Prepared:
     folder: ScreeningFolder
 
 
-def screen(options: ScreenOptions, console: Console) -> None:
+def screen(options: ScreenOptions, console: Console) -> Ranking | None:
     """Screen a source: score what is not scored yet, rank everything, write and record it.
+
+    Returns the ranking; None of a dry run.
 
     Raises
     ------
@@ -111,16 +114,16 @@ def screen(options: ScreenOptions, console: Console) -> None:
         shutil.rmtree(options.out / FETCHED, ignore_errors=True)
     prepared = _prepare(options, folder, console)
     if prepared is None:
-        return
+        return None
     source, manifest = prepared.source, prepared.manifest
     if not options.dry_run:
         folder.begin(manifest, options.fresh)
     done = set() if options.dry_run else folder.done(source)
     outcome.print_plan(prepared, len(done), console)
     if options.dry_run:
-        return
+        return None
     speed = _run(options, prepared, done, console)
-    outcome.finish(options, prepared, speed, console)
+    return outcome.finish(options, prepared, speed, console)
 
 
 def load_models(options: ScreenOptions) -> tuple[Models, str]:

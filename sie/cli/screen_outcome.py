@@ -122,7 +122,7 @@ class Progress:
             say(self._console, f"screening: {self._done}/{self._total}, {note}, about {left} left")
 
 
-def finish(options: ScreenOptions, prepared: Prepared, speed: Speed, console: Console) -> None:
+def finish(options: ScreenOptions, prepared: Prepared, speed: Speed, console: Console) -> Ranking:
     """Rank all results, write files, figures and report, record them, and say where they are."""
     from sie.reporting.screening_report import speed_line
     from sie.screening.ranking import Filters, rank, write_ranking
@@ -150,6 +150,7 @@ def finish(options: ScreenOptions, prepared: Prepared, speed: Speed, console: Co
     say(console, f"results: {path}/{REPORT}, ranked.csv, ranked.parquet, candidates.csv, cifs/")
     say(console, f"recorded: {ui_command}")
     say(console, f"next: {_next_command(options, ranking)}")
+    return ranking
 
 
 def shares_line(speed: Speed) -> str:

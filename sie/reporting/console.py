@@ -39,9 +39,9 @@ def plan_table(plan: SearchPlan, workers: int, seconds: float) -> Group:
     rows = {
         "features": f"{plan.representation}-{plan.level} ({plan.features_hash})",
         "split": f"loco-{plan.cluster} ({plan.split_hash})",
-        "search": f"{budget.trials} trials of at most {budget.max_epochs} epochs; "
-        f"stopped at epochs {', '.join(map(str, budget.rungs)) or 'none'} "
-        f"unless among the best 1 in {budget.reduction_factor}",
+        "search": f"{budget.trials} trials of at most {budget.max_epochs} epochs; {_stops(plan)}",
+        "drawn by": f"{plan.sampler}"
+        + (f", after given points ({len(plan.points)})" if plan.points else ""),
         "repeats": f"{min(budget.top, budget.trials)} configurations x {budget.repeats} seeds x "
         f"{budget.max_epochs} epochs",
         "ranked by": f"highest mean of {rule.window} epochs of validation AUC-PR, "
@@ -59,6 +59,18 @@ def plan_table(plan: SearchPlan, workers: int, seconds: float) -> Group:
     for parameter in plan.space.parameters:
         ranges.add_row(Text(f"  {parameter.name}"), Text(parameter.describe()))
     return Group(Text(f"Search of cluster {plan.cluster}", style="bold underline"), table, ranges)
+
+
+def _stops(plan: SearchPlan) -> str:
+    budget = plan.budget
+    if plan.scheduler == "none":
+        return "none is stopped by the others"
+    if plan.scheduler == "median":
+        return f"stopped from epoch {budget.grace} on where below the others' median"
+    return (
+        f"stopped at epochs {', '.join(map(str, budget.rungs)) or 'none'} "
+        f"unless among the best 1 in {budget.reduction_factor}"
+    )
 
 
 def repeats_table(judged: Sequence[RepeatedConfig], varied: Sequence[str]) -> Table:

@@ -13,7 +13,7 @@ import numpy as np
 
 from sie.models.config import TrialConfig
 from sie.models.readout_weights import pooled_width, pooling_shapes
-from sie.search.plan import Budget
+from sie.search.plan import Budget, Scheduler
 from sie.search.space import SearchSpace
 
 EFFICIENCY = 1.0
@@ -83,8 +83,16 @@ def machine_flops(size: int = 512, seconds: float = 0.1) -> float:
     return 2 * size**3 * count / elapsed
 
 
-def expected_epochs(budget: Budget) -> float:
-    """Return the epochs of a searched trial on average, if one in `reduction_factor` survives."""
+def expected_epochs(budget: Budget, scheduler: Scheduler = Scheduler.ASHA) -> float:
+    """Return the epochs of a searched trial on average, at most.
+
+    With ASHA one in `reduction_factor` survives a rung; the median rule is taken to stop half of
+    the trials at the first epoch where it may.
+    """
+    if scheduler is Scheduler.NONE:
+        return float(budget.max_epochs)
+    if scheduler is Scheduler.MEDIAN:
+        return (budget.grace + budget.max_epochs) / 2
     epochs, share, previous = 0.0, 1.0, 0
     for rung in (*budget.rungs, budget.max_epochs):
         epochs += share * (rung - previous)
@@ -98,6 +106,7 @@ def estimate_seconds(
     sizes: Sizes,
     workers: int,
     flops_per_second: float | None = None,
+    scheduler: Scheduler = Scheduler.ASHA,
 ) -> float:
     """Return the wall time of search and repeats in seconds, good to about a factor of two.
 
@@ -109,6 +118,8 @@ def estimate_seconds(
         Trials at once.
     flops_per_second : float, optional
         Speed of a matrix product on one thread; measured where it is not given.
+    scheduler : Scheduler
+        What stops trials.
     """
     rng = np.random.default_rng(0)
     sample = [space.sample(rng) for _ in range(200)]
@@ -120,7 +131,9 @@ def estimate_seconds(
             for config, n_steps in zip(sample, steps, strict=True)
         ]
     )
-    trained = budget.trials * expected_epochs(budget) + budget.n_repeats * budget.max_epochs
+    trained = (
+        budget.trials * expected_epochs(budget, scheduler) + budget.n_repeats * budget.max_epochs
+    )
     shapes = len({c.program for c in sample})
     tracing = TRACE_SECONDS * min(shapes, budget.trials)
     return START_SECONDS + tracing + float(epoch) * trained / max(workers, 1)

@@ -16,7 +16,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from sie.errors import InputError
-from sie.search.plan import SearchPlan
+from sie.search.plan import ONLY_IF_CHOSEN, SearchPlan
 from sie.search.record import EndedTrial, Phase, TrialTask
 from sie.search.selection import SelectionRule, result_objective
 from sie.tracking.ownership import Owner, is_alive, owner_elsewhere
@@ -210,6 +210,11 @@ def _differences(run: StoredRun, plan: SearchPlan, marks: Mapping[str, Any]) -> 
         f"{key} {run.params.get(key, 'unknown')} -> {value}"
         for key, value in wanted.items()
         if run.params.get(key) != value
+    ]
+    found += [
+        f"{key} {run.params[key]} -> the default"
+        for key in ONLY_IF_CHOSEN
+        if key in run.params and key not in wanted
     ]
     if run.tags.get("code_hash") != marks["code_hash"]:
         found.append(f"sie's code {run.tags.get('code_hash')} -> {marks['code_hash']}")

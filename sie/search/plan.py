@@ -13,6 +13,7 @@ from typing import Any
 
 from sie.errors import InputError
 from sie.hashing import content_hash
+from sie.models.config import TrialConfig
 from sie.search.selection import SelectionRule
 from sie.search.space import SearchSpace
 
@@ -22,6 +23,22 @@ class Mode(StrEnum):
 
     FAST = "fast"
     REPEATABLE = "repeatable"
+
+
+class Sampler(StrEnum):
+    """What draws configurations; built by `sie.search.samplers`."""
+
+    HYPEROPT = "hyperopt"
+    RANDOM = "random"
+    OPTUNA = "optuna"
+
+
+class Scheduler(StrEnum):
+    """What stops trials that fall behind; built by `sie.search.schedule`."""
+
+    ASHA = "asha"
+    MEDIAN = "median"
+    NONE = "none"
 
 
 REPEATABLE_BATCH = 4
@@ -111,6 +128,10 @@ PRESETS: dict[str, Budget] = {
 }
 
 
+ONLY_IF_CHOSEN = ("sampler", "scheduler", "points")
+"""Later choices of a plan: their defaults leave the hashes of earlier searches as they are."""
+
+
 @dataclass(frozen=True)
 class SearchPlan:
     """Everything that determines one cluster's search.
@@ -131,6 +152,15 @@ class SearchPlan:
         Scheduling.
     pretrained : str
         Hash of the weights that trials start from; empty for cold starts.
+    sampler, scheduler : Sampler, Scheduler
+        What draws configurations, and what stops them; the article's are HyperOpt's TPE and ASHA.
+    points : tuple of TrialConfig
+        Configurations that are tried first.
+
+    Raises
+    ------
+    InputError
+        When there are more points than trials.
     """
 
     dataset: str
@@ -147,6 +177,16 @@ class SearchPlan:
     seed: int = 42
     mode: Mode = Mode.FAST
     pretrained: str = ""
+    sampler: Sampler = Sampler.HYPEROPT
+    scheduler: Scheduler = Scheduler.ASHA
+    points: tuple[TrialConfig, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.points) > self.budget.trials:
+            raise InputError(
+                f"--points gives {len(self.points)} configurations to try first, but --trials is "
+                f"{self.budget.trials}; give fewer points or more trials"
+            )
 
     @cached_property
     def hash(self) -> str:
@@ -154,8 +194,18 @@ class SearchPlan:
         return content_hash("plan-1", self.as_dict())
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the plan as plain values; the space enters by its hash."""
+        """Return the plan as plain values; the space enters by its hash.
+
+        What `ONLY_IF_CHOSEN` names is absent where it is the default.
+        """
         plain = {item.name: getattr(self, item.name) for item in fields(self)}
+        defaults = {item.name: item.default for item in fields(self)}
+        for name in ONLY_IF_CHOSEN:
+            value = plain.pop(name)
+            if name == "points":
+                value = " ".join(config.hash for config in self.points)
+            if getattr(self, name) != defaults[name]:
+                plain[name] = str(value)
         return {
             **plain,
             "space": self.space.hash,

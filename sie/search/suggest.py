@@ -1,9 +1,9 @@
-"""Where configurations come from: HyperOpt's TPE behind a searcher that decides what it learns.
+"""Where configurations come from: a sampler behind a searcher that decides what it learns.
 
-The one place that knows what TPE is told:
+The one place that knows what the sampler (TPE, by default) is told:
 
 ===================== =================================================================
-a trial that          tells TPE
+a trial that          tells it
 ===================== =================================================================
 completed, was        its objective, the best rolling mean it reached (never the last
 stopped or stopped    value, which Ray would pass on for a trial that ASHA stopped)
@@ -21,10 +21,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ray.tune.search import Searcher
-from ray.tune.search.hyperopt import HyperOptSearch
 
 from sie.search.plan import REPEATABLE_BATCH, Mode, SearchPlan
 from sie.search.record import EndedTrial, Phase, TrialTask
+from sie.search.samplers import make_sampler
 from sie.search.seeds import derive_seed
 from sie.search.selection import PENALTY
 from sie.training.record import TrialStatus
@@ -34,7 +34,7 @@ SILENT = (TrialStatus.TIMED_OUT, TrialStatus.INTERRUPTED)
 
 
 def told_value(result: dict[str, Any] | None, error: bool) -> float | None:
-    """Return what TPE is told of an ended trial, or None for nothing."""
+    """Return what the sampler is told of an ended trial, or None for nothing."""
     if error or not result:
         return None
     status = result.get("status", "")
@@ -84,8 +84,8 @@ class TaskQueue(Searcher):
         """Nothing to restore; see `save`."""
 
 
-class TpeSearcher(TaskQueue):
-    """Numbers and seeds every suggestion of TPE, and limits how many are out at once.
+class PlanSearcher(TaskQueue):
+    """Numbers and seeds what the plan's sampler suggests, and limits how many are out at once.
 
     In repeatable mode suggestions come in batches of `REPEATABLE_BATCH`; results are told in the
     order of the trials' numbers once a batch is complete, so that the order in which workers
@@ -98,8 +98,8 @@ class TpeSearcher(TaskQueue):
     limit : callable
         Says how many trials may be out at the moment.
     past : sequence of EndedTrial
-        Trials that an earlier start of the same plan ended: TPE is told of them, and they are
-        not suggested again.
+        Trials that an earlier start of the same plan ended: the sampler is told of them, and they
+        are not suggested again.
     unfinished : sequence of TrialTask
         Trials that it had begun: they come first, as they were drawn. (In repeatable mode all
         are drawn again, and alike.)
@@ -126,19 +126,15 @@ class TpeSearcher(TaskQueue):
             self._taken |= set(replayed)
         configs = [self._past[number].task.config for number in replayed]
         configs += [task.config for task in self._begun]
+        # the plan's points are its first trials; those not begun yet are still to be suggested
+        configs += [c for n, c in enumerate(plan.points) if n not in self._taken]
         points = [plan.space.point(config) for config in configs]
         # a search that goes on must not draw its first random configurations a second time
         labels = ("tpe", len(points)) if points else ("tpe",)
-        self._tpe = HyperOptSearch(
-            space=HyperOptSearch.convert_search_space(plan.space.to_tune()),
-            metric=METRIC,
-            mode="max",
-            points_to_evaluate=points or None,
-            n_initial_points=plan.budget.startup_trials,
-            random_state_seed=derive_seed(plan.seed, *labels),
-        )
+        seed, startup = derive_seed(plan.seed, *labels), plan.budget.startup_trials
+        self._sampler = make_sampler(plan.sampler, plan.space, METRIC, startup, seed, points)
         for number in replayed:
-            self._tpe.suggest(f"past-{number}")
+            self._sampler.suggest(f"past-{number}")
             self._tell(f"past-{number}", _past_value(self._past[number]))
 
     def suggest(self, trial_id: str) -> dict[str, Any] | None:
@@ -147,7 +143,7 @@ class TpeSearcher(TaskQueue):
             if len(self._live) >= self._limit():
                 return None
             begun = self._begun.popleft()
-            self._tpe.suggest(trial_id)  # TPE has its configuration as the next point
+            self._sampler.suggest(trial_id)  # it has this configuration as its next point
             self._numbers[trial_id] = begun.number
             self._live.add(trial_id)
             return {"task": begun}
@@ -160,7 +156,7 @@ class TpeSearcher(TaskQueue):
                 return None
             ended = self._past.get(number)
             name = trial_id if ended is None else f"past-{number}"
-            task = self._task(number, self._tpe.suggest(name))
+            task = self._task(number, self._sampler.suggest(name))
             self._next += 1
             self._numbers[name] = number
             self._live.add(name)
@@ -171,23 +167,24 @@ class TpeSearcher(TaskQueue):
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Tell TPE of an ended trial, at once or at the end of its batch."""
+        """Tell the sampler of an ended trial, at once or at the end of its batch."""
         if trial_id in self._live:
             self._complete(trial_id, told_value(result, error))
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        """Nothing: TPE learns from ended trials only."""
+        """Nothing: samplers learn from ended trials only."""
 
     def _skip_taken(self) -> None:
         while self._next in self._taken:
             self._next += 1
 
     def _task(self, number: int, values: dict[str, Any]) -> TrialTask:
+        points = self._plan.points
         return TrialTask(
             key=f"trial-{number:04d}",
             phase=Phase.SEARCH,
             number=number,
-            config=self._plan.space.config(values),
+            config=points[number] if number < len(points) else self._plan.space.config(values),
             seed=derive_seed(self._plan.seed, Phase.SEARCH, number),
         )
 
@@ -205,9 +202,9 @@ class TpeSearcher(TaskQueue):
 
     def _tell(self, name: str, value: float | None) -> None:
         if value is None:
-            self._tpe.on_trial_complete(name, error=True)
+            self._sampler.on_trial_complete(name, error=True)
         else:
-            self._tpe.on_trial_complete(name, result={METRIC: value})
+            self._sampler.on_trial_complete(name, result={METRIC: value})
 
 
 def _past_value(ended: EndedTrial) -> float | None:

@@ -1,4 +1,4 @@
-"""Running trials on Ray: the search phase with TPE and ASHA, the repeat phase without either.
+"""Running trials on Ray: the search phase as its plan says, the repeat phase to the last epoch.
 
 The only module that builds a Tuner; what the trials mean is decided by its callers.
 """
@@ -25,7 +25,7 @@ from sie.search.record import EndedTrial, TrialTask
 from sie.search.schedule import make_scheduler
 from sie.search.session import is_shared, lifeline
 from sie.search.share import share_of
-from sie.search.suggest import TaskQueue, TpeSearcher
+from sie.search.suggest import PlanSearcher, TaskQueue
 from sie.search.worker import TrainingJob, TrialWorker
 
 _PENDING = "TUNE_MAX_PENDING_TRIALS_PG"
@@ -47,7 +47,7 @@ def run_search(
     past: Sequence[EndedTrial] = (),
     unfinished: Sequence[TrialTask] = (),
 ) -> PhaseEnd:
-    """Draw and train the plan's trials with TPE and ASHA, but for those that ended earlier.
+    """Draw and train the plan's trials, but for those that ended earlier.
 
     Parameters
     ----------
@@ -66,13 +66,13 @@ def run_search(
         When trials fail as `FailureGuard` describes.
     """
     rest = plan.budget.trials - len(past)
-    scheduler = make_scheduler(plan.budget, plan.mode, plan.rule, past)
+    scheduler = make_scheduler(plan.budget, plan.mode, plan.rule, past, plan.scheduler)
     losses = Losses(job.budget.trial_time_limit_s)
     collector = Collector(job.rule, observers, losses)
     for trial in past:
         collector.guard.count(trial.result)
     with share_of(workers, is_shared()) as limit:
-        searcher = TpeSearcher(plan, limit, past, unfinished)
+        searcher = PlanSearcher(plan, limit, past, unfinished)
         end = _fit(searcher, scheduler, job, rest, workers, collector, losses)
     trials = sorted((*past, *end.trials), key=lambda trial: trial.task.number)
     return PhaseEnd(tuple(trials), end.interrupted)

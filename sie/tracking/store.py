@@ -107,6 +107,9 @@ def open_store(uri: str | None, folder: Path) -> Store:
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    if not log.isEnabledFor(logging.INFO):
+        # it prints the traceback of what it raises, and who catches that says it in a line
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     if uri is None:
         return _open_sqlite(folder / "mlflow.db")
     scheme = urlsplit(uri).scheme.split("+")[0]

@@ -26,6 +26,7 @@ def engine() -> Engine:
 
 
 @pytest.mark.end_to_end
+@pytest.mark.long
 def test_both_ways_race_and_the_file_tells_it(tmp_path):
     file = tmp_path / "race.json"
     command = [sys.executable, str(BENCHMARK), "--json", str(file), "--threads", "1"]

@@ -188,6 +188,7 @@ def test_it_is_built_once_and_found_again(options, searched, planned):
     assert load_ensemble(options.out).about["run_id"] == newest.run_id
 
 
+@pytest.mark.long
 def test_a_stopped_command_goes_on_in_the_same_run(options, searched, monkeypatch):
     asked = dataclasses.replace(options, name="whole", epochs=2, seed=7)
     save, saved = KeptMembers.save, []

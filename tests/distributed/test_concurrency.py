@@ -71,6 +71,7 @@ def test_eight_processes_that_log_at_once_lose_nothing(crowded, which):
             np.testing.assert_array_equal(curves[name], curve(process, number, metric))
 
 
+@pytest.mark.long
 def test_two_searches_in_one_store_on_one_cluster_do_not_disturb_each_other(tmp_path):
     """Both have the same plan, so that each says what the other should have found."""
     names = ("one", "two")

@@ -39,6 +39,7 @@ def cluster(tmp_path):
         yield cluster
 
 
+@pytest.mark.long
 def test_a_submitted_search_runs_on_the_cluster_and_is_recorded(cluster, tmp_path):
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     command = [BIN / "ray", "job", "submit", "--address", cluster.dashboard]

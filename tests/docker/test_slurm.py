@@ -269,6 +269,7 @@ def test_the_options_of_ray_and_of_the_search_exist(stand_in):
 
 
 @pytest.mark.end_to_end
+@pytest.mark.long
 def test_a_search_over_two_nodes_runs_through_the_script(job, private_cache):
     told = {
         "SIE_BIN": Path(sys.executable).parent,

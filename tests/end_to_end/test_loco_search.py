@@ -116,6 +116,7 @@ def test_test_ids_never_reach_a_trial(record):
     assert parent.tags["split_hash"] == split.hash
 
 
+@pytest.mark.long
 def test_one_worker_gives_the_same_trials_in_repeatable_mode(record, terminal):
     store, experiment, parent = record
     ran = terminal.run(

@@ -131,6 +131,7 @@ def test_what_ended_before_an_interruption_is_not_trained_again(material, tmp_pa
 
 
 @pytest.mark.usefixtures("ray_cluster")
+@pytest.mark.long
 def test_a_killed_worker_costs_its_chunk_once_more(material, tmp_path):
     recipe = recipe_of(SMALL, seeds=4, epochs=400)
     kept = KeptMembers(tmp_path / "k", recipe, "code")

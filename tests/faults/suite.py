@@ -65,8 +65,6 @@ DRILLS = (
         "server-kill",
         "kill -9 of the MLflow server, back 20 s later",
         services.kill_server,
-        1,
-        True,
     ),
     Drill("postgres-kill", "kill -9 of PostgreSQL, back 20 s later", services.kill_postgres),
     Drill("partition", "a worker's host off the network for 30 s", services.partition),

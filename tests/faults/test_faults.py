@@ -23,7 +23,7 @@ def lab(tmp_path_factory) -> Lab:
 
 def cases():
     for drill in DRILLS:
-        marks = [] if drill.in_ci else [pytest.mark.long_faults]
+        marks = [] if drill.in_ci else [pytest.mark.long]
         yield pytest.param(drill, id=drill.name, marks=marks)
 
 

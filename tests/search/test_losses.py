@@ -106,11 +106,13 @@ def test_a_trial_that_hangs_in_native_code_times_out_and_the_search_goes_on(monk
     )
 
 
+@pytest.mark.long
 def test_a_trial_without_a_limit_may_not_be_silent_for_ever(monkeypatch):
     hung = run(sleep_with_pythons_lock, Impatient(monkeypatch, "SILENT_S"))
     assert (hung.status, hung.reason) == (TrialStatus.TIMED_OUT, "hung: no report for 4 s")
 
 
+@pytest.mark.long
 def test_a_trial_that_kills_its_worker_is_tried_three_times_then_failed():
     lost = run(die)
     assert lost.status is TrialStatus.FAILED

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from search_examples import make_plan
 
 from sie.errors import InputError
-from sie.search.plan import PRESETS, Budget, Mode
+from sie.models.config import TrialConfig
+from sie.search.plan import ONLY_IF_CHOSEN, PRESETS, Budget, Mode, Sampler, Scheduler
 
 
 def test_the_default_budget_is_the_articles():
@@ -62,6 +63,26 @@ def test_everything_that_determines_a_search_enters_its_hash():
             {"mode": Mode.REPEATABLE},
             {"budget": Budget(trials=13)},
             {"cluster": 1},
+            {"sampler": Sampler.RANDOM},
+            {"sampler": Sampler.OPTUNA},
+            {"scheduler": Scheduler.MEDIAN},
+            {"scheduler": Scheduler.NONE},
+            {"points": (TrialConfig(),)},
+            {"points": (TrialConfig(max_lr=1e-3),)},
         )
     ]
-    assert len({plan.hash, *(item.hash for item in changed)}) == 8
+    assert len({plan.hash, *(item.hash for item in changed)}) == 14
+
+
+def test_later_choices_leave_the_hashes_of_earlier_searches_as_they_are():
+    plan = make_plan()
+    assert set(ONLY_IF_CHOSEN).isdisjoint(plan.as_dict())
+    assert dataclasses.replace(plan, sampler=Sampler("hyperopt"), points=()).hash == plan.hash
+    chosen = dataclasses.replace(plan, scheduler=Scheduler.NONE).as_dict()
+    assert chosen == {**plan.as_dict(), "scheduler": "none"}
+
+
+def test_more_points_than_trials_are_refused():
+    points = tuple(TrialConfig(max_lr=1e-3 * (n + 1)) for n in range(3))
+    with pytest.raises(InputError, match=r"--points gives 3 .* --trials is 2"):
+        dataclasses.replace(make_plan(), budget=Budget(trials=2), points=points)

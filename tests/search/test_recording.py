@@ -1,11 +1,15 @@
 """A search in a real store: created once, taken up again, rescued when the store is away."""
 
+import dataclasses
+
 import numpy as np
 import pytest
-from search_examples import make_ended, make_plan, make_result
+from search_examples import SPACE, make_ended, make_plan, make_result
 
 from sie.errors import InputError, TrackingError
 from sie.models.config import TrialConfig
+from sie.search.plan import Sampler
+from sie.search.points import best_of_search
 from sie.search.record import (
     EndedTrial,
     PhaseTime,
@@ -15,6 +19,7 @@ from sie.search.record import (
     trial_to_plain,
 )
 from sie.search.recording import SearchRecord
+from sie.search.space import parse_space
 from sie.tracking import ownership
 from sie.tracking.queries import children, get_run
 from sie.tracking.recorder import Recorder
@@ -244,6 +249,38 @@ def test_resume_goes_on_or_says_what_differs(record, recorder, tmp_path, request
     assert again(recorder, tmp_path, request, resume=True).parent == record.parent
     with pytest.raises(InputError, match="is under way in another process"):
         again(recorder, tmp_path, request, resume=True)
+
+
+def test_a_search_of_another_sampler_is_not_gone_on_with(record, recorder, tmp_path, request):
+    record.close(outcome(record, interrupted=True), 0.4)
+    chosen = dataclasses.replace(make_plan(), sampler=Sampler.RANDOM)
+    other = SearchRecord(recorder, chosen, name_of(request), tmp_path)
+    assert other.parent != record.parent
+    other.close(outcome(other, interrupted=True), 0.4)
+    default = again(recorder, tmp_path, request)
+    assert default.parent == record.parent
+    default.close(outcome(default), 0.4)
+    with pytest.raises(InputError, match="differs in sampler random -> the default"):
+        again(recorder, tmp_path, request, resume=True)
+
+
+def test_the_best_of_a_search_come_back_as_points(record, recorder):
+    play(record, *(make_ended(n, 0.5 + n / 10) for n in range(4)))
+    store = recorder.store
+    found = best_of_search(store, record.parent, SPACE, n=2)
+    assert found == tuple(make_ended(n, 0).task.config for n in (3, 2))
+    narrow = parse_space(
+        {"parameters": {"max_lr": {"value": 3e-3}, "dropout_phi": {"choice": [0.01]}}}
+    )
+    assert best_of_search(store, record.parent, narrow) == (make_ended(1, 0).task.config,)
+    nowhere = parse_space({"parameters": {"max_lr": {"value": 5e-3}}})
+    with pytest.raises(InputError, match="none of its 4 configurations lies in space"):
+        best_of_search(store, record.parent, nowhere)
+    trial = children(store, recorder.experiment_id, record.parent)[0]
+    with pytest.raises(InputError, match="not the parent run"):
+        best_of_search(store, trial.run_id, SPACE)
+    with pytest.raises(InputError, match="no run"):
+        best_of_search(store, "0" * 32, SPACE)
 
 
 def test_a_search_of_another_machine_is_left_alone_until_it_is_silent(

@@ -4,11 +4,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from ray.tune.schedulers import TrialScheduler
+from ray.tune.schedulers import FIFOScheduler, MedianStoppingRule, TrialScheduler
 from search_examples import make_ended, make_plan
 
-from sie.search.plan import REPEATABLE_BATCH, Mode
-from sie.search.schedule import BatchHalving, make_scheduler
+from sie.search.plan import REPEATABLE_BATCH, Mode, Scheduler
+from sie.search.schedule import BatchHalving, BatchMedian, make_scheduler
+from sie.training.record import TrialStatus
 
 
 def trial(number):
@@ -20,9 +21,26 @@ def report(scheduler, number, epoch, value):
     return decision == TrialScheduler.STOP
 
 
-def make(mode, past=(), **budget):
+def make(mode, past=(), scheduler=Scheduler.ASHA, **budget):
     plan = make_plan(mode, **budget)
-    return make_scheduler(plan.budget, mode, plan.rule, past)
+    return make_scheduler(plan.budget, mode, plan.rule, past, scheduler)
+
+
+class Trial(SimpleNamespace):
+    """A stand-in that Ray's median rule can keep results by."""
+
+    __hash__ = object.__hash__
+
+
+def feed(scheduler, trials, number, curve, every=10):
+    """Report a trial's curve in chunks; return the epoch at which it was stopped, or None."""
+    one = trials.setdefault(number, Trial(**vars(trial(number))))
+    for epoch in range(every, len(curve) + 1, every):
+        result = {"epoch": epoch, "objective": curve[epoch - 1], "status": "running"}
+        if scheduler.on_trial_result(None, one, result) == TrialScheduler.STOP:
+            return epoch
+    scheduler.on_trial_complete(None, one, result | {"status": "completed"})
+    return None
 
 
 @pytest.mark.parametrize("mode", list(Mode))
@@ -77,3 +95,58 @@ def test_trials_of_an_earlier_start_stand_in_the_rungs_they_reached(mode):
     if mode is Mode.FAST:
         fresh.on_trial_add(None, trial(9))
     assert not report(fresh, 9, 40, 0.81)
+
+
+def test_none_stops_nobody():
+    for mode in Mode:
+        scheduler = make(mode, scheduler=Scheduler.NONE)
+        assert type(scheduler) is FIFOScheduler
+        assert not report(scheduler, 9, 40, 0.0)
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_the_median_rule_stops_the_worse_half_from_the_first_rung_on(mode):
+    scheduler, trials = make(mode, scheduler=Scheduler.MEDIAN), {}
+    for number in range(REPEATABLE_BATCH):
+        assert feed(scheduler, trials, number, np.full(80, 0.6 + number / 100)) is None
+    assert feed(scheduler, trials, 4, np.full(80, 0.1)) == 40
+    assert feed(scheduler, trials, 5, np.full(80, 0.9)) is None
+
+
+def test_the_twin_of_the_median_rule_agrees_with_rays_where_order_does_not_matter():
+    rng = np.random.default_rng(1)
+    curves = np.maximum.accumulate(rng.random((24, 120)) * np.linspace(0.5, 1, 120), axis=1)
+    rays, twin, trials = MedianStoppingRule("epoch", "objective", "max", 40.0, 3, np.inf), None, {}
+    twin, others = BatchMedian({}, 40), {}
+    stopped = []
+    for first in range(0, 24, REPEATABLE_BATCH):
+        # one of a batch at a time for both: the twin must not look at the rest of its batch
+        number = first
+        ends = [
+            feed(rays, trials, number, curves[number]),
+            feed(twin, others, number, curves[number]),
+        ]
+        stopped.append(ends[0])
+        assert ends[0] == ends[1]
+    assert any(stopped)
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_the_median_rule_goes_on_with_what_past_trials_reached(mode):
+    rng = np.random.default_rng(2)
+    curves = np.maximum.accumulate(rng.random((9, 80)), axis=1)
+    past = [make_ended(n, 0.0, n_epochs=80) for n in range(8)]
+    for ended, curve in zip(past, curves, strict=False):
+        ended.result.curves["val_auc_pr"][:] = curve
+    low, high = np.zeros(80), np.ones(80)
+    assert feed(make(mode, past, Scheduler.MEDIAN), {}, 8, low) == 40
+    assert feed(make(mode, past, Scheduler.MEDIAN), {}, 8, high) is None
+    assert feed(make(mode, past[:2], Scheduler.MEDIAN), {}, 8, low) is None
+
+
+def test_a_trial_that_diverges_tells_the_twin_of_the_median_rule_nothing():
+    scheduler = BatchMedian({}, 40)
+    result = {"epoch": 50, "objective": 0.0, "status": str(TrialStatus.DIVERGED)}
+    assert scheduler.on_trial_result(None, trial(0), result) == TrialScheduler.CONTINUE
+    assert scheduler.cutoff(50, 8) is None
+    assert not scheduler._recorded

@@ -15,7 +15,7 @@ from sie.search.plan import Mode
 from sie.search.record import EndedTrial
 from sie.search.selection import PENALTY
 from sie.search.space import parse_space
-from sie.search.suggest import METRIC, TaskQueue, TpeSearcher, told_value
+from sie.search.suggest import METRIC, PlanSearcher, TaskQueue, told_value
 from sie.training.record import TrialStatus
 
 
@@ -67,9 +67,9 @@ def test_what_tpe_is_told():
 
 def test_tpe_hears_the_objective_of_every_trial():
     plan = make_plan()
-    searcher = TpeSearcher(plan, at_once(2))
+    searcher = PlanSearcher(plan, at_once(2))
     done = drive(searcher, 2, fail=lambda task: task.number == 5)
-    losses = searcher._tpe._hpopt_trials.losses()
+    losses = searcher._sampler._hpopt_trials.losses()
     heard = sorted(-loss for loss in losses if loss is not None)
     assert heard == pytest.approx(sorted(score(t.config) for t in done if t.number != 5))
 
@@ -77,14 +77,14 @@ def test_tpe_hears_the_objective_of_every_trial():
 @pytest.mark.parametrize("mode", list(Mode))
 def test_every_number_is_drawn_once_with_a_seed_of_its_own(mode):
     plan = make_plan(mode)
-    done = by_number(drive(TpeSearcher(plan, at_once(3)), 3))
+    done = by_number(drive(PlanSearcher(plan, at_once(3)), 3))
     assert [task.number for task in done] == list(range(plan.budget.trials))
     assert len({task.seed for task in done}) == plan.budget.trials
     assert len({task.key for task in done}) == plan.budget.trials
 
 
 def test_no_more_than_the_limit_are_out_at_once():
-    searcher = TpeSearcher(make_plan(), at_once(2))
+    searcher = PlanSearcher(make_plan(), at_once(2))
     assert searcher.suggest("a")
     assert searcher.suggest("b")
     assert searcher.suggest("c") is None
@@ -97,9 +97,9 @@ def test_no_more_than_the_limit_are_out_at_once():
 def test_repeatable_mode_gives_the_same_trials_at_any_concurrency_and_order(workers, orders):
     plan = make_plan(Mode.REPEATABLE, trials=13)
     steps = itertools.cycle(orders)
-    one = by_number(drive(TpeSearcher(plan, at_once(1)), 1))
+    one = by_number(drive(PlanSearcher(plan, at_once(1)), 1))
     many = by_number(
-        drive(TpeSearcher(plan, at_once(workers)), workers, order=lambda live: next(steps))
+        drive(PlanSearcher(plan, at_once(workers)), workers, order=lambda live: next(steps))
     )
     assert one == many
 
@@ -109,7 +109,7 @@ def test_another_master_seed_gives_other_trials():
 
     plan = make_plan()
     other = dataclasses.replace(plan, seed=7)
-    assert drive(TpeSearcher(plan, at_once(1)), 1) != drive(TpeSearcher(other, at_once(1)), 1)
+    assert drive(PlanSearcher(plan, at_once(1)), 1) != drive(PlanSearcher(other, at_once(1)), 1)
 
 
 def as_past(tasks):
@@ -118,15 +118,15 @@ def as_past(tasks):
 
 def test_a_search_that_goes_on_repeats_no_trial_and_no_random_draw():
     plan = make_plan(trials=12, startup_trials=8)
-    first = by_number(drive(TpeSearcher(plan, at_once(1)), 1))[:5]
-    searcher = TpeSearcher(plan, at_once(2), as_past(first))
+    first = by_number(drive(PlanSearcher(plan, at_once(1)), 1))[:5]
+    searcher = PlanSearcher(plan, at_once(2), as_past(first))
     rest = drive(searcher, 2)
     assert sorted(task.number for task in rest) == list(range(5, 12))
     # dropout is continuous: an equal value would be the same random draw again
     assert {t.config.dropout_phi for t in rest}.isdisjoint(t.config.dropout_phi for t in first)
     heard = {
         doc["misc"]["vals"]["dropout_phi"][0]: -doc["result"]["loss"]
-        for doc in searcher._tpe._hpopt_trials.trials
+        for doc in searcher._sampler._hpopt_trials.trials
     }
     for task in first:
         assert heard[task.config.dropout_phi] == pytest.approx(score(task.config))
@@ -134,23 +134,23 @@ def test_a_search_that_goes_on_repeats_no_trial_and_no_random_draw():
 
 def test_a_gap_left_by_an_interrupted_trial_is_filled():
     plan = make_plan(trials=6)
-    first = by_number(drive(TpeSearcher(plan, at_once(1)), 1))
-    rest = drive(TpeSearcher(plan, at_once(2), as_past([first[0], first[2]])), 2)
+    first = by_number(drive(PlanSearcher(plan, at_once(1)), 1))
+    rest = drive(PlanSearcher(plan, at_once(2), as_past([first[0], first[2]])), 2)
     assert sorted(task.number for task in rest) == [1, 3, 4, 5]
 
 
 @pytest.mark.parametrize("workers", [1, 2, 5])
 def test_trials_that_were_under_way_come_first_as_they_were_drawn(workers):
     plan = make_plan(trials=9)
-    first = by_number(drive(TpeSearcher(plan, at_once(1)), 1))
+    first = by_number(drive(PlanSearcher(plan, at_once(1)), 1))
     past, begun = as_past([first[0], first[2], first[3]]), [first[1], first[4]]
-    searcher = TpeSearcher(plan, at_once(workers), past, begun)
+    searcher = PlanSearcher(plan, at_once(workers), past, begun)
     rest = drive(searcher, workers)
     assert sorted(task.number for task in rest) == [1, 4, 5, 6, 7, 8]
     assert [task for task in by_number(rest) if task.number in (1, 4)] == begun
     heard = {
         doc["misc"]["vals"]["dropout_phi"][0]: -doc["result"]["loss"]
-        for doc in searcher._tpe._hpopt_trials.trials
+        for doc in searcher._sampler._hpopt_trials.trials
     }
     for task in (*rest, first[0], first[2], first[3]):
         assert heard[task.config.dropout_phi] == pytest.approx(score(task.config))
@@ -159,8 +159,8 @@ def test_trials_that_were_under_way_come_first_as_they_were_drawn(workers):
 @pytest.mark.parametrize("n_past", [1, 4, 6, 11])
 def test_a_repeatable_search_goes_on_as_if_it_had_never_stopped(n_past):
     plan = make_plan(Mode.REPEATABLE, trials=13)
-    whole = by_number(drive(TpeSearcher(plan, at_once(2)), 2))
-    rest = by_number(drive(TpeSearcher(plan, at_once(3), as_past(whole[:n_past])), 3))
+    whole = by_number(drive(PlanSearcher(plan, at_once(2)), 2))
+    rest = by_number(drive(PlanSearcher(plan, at_once(3), as_past(whole[:n_past])), 3))
     assert rest == whole[n_past:]
 
 
@@ -195,7 +195,7 @@ def test_words_flags_and_conditions_go_through_tpe_and_a_resumed_search():
         }
     )
     plan = dataclasses.replace(make_plan(trials=14), space=space)
-    first = TpeSearcher(plan, at_once(1))
+    first = PlanSearcher(plan, at_once(1))
     ended = []
     for number in range(10):
         task = first.suggest(f"t{number}")["task"]
@@ -208,8 +208,8 @@ def test_words_flags_and_conditions_go_through_tpe_and_a_resumed_search():
     for config in configs:
         width = config.readout_width
         assert width in (16, 32) if config.pooling == "set2set" else width == 512
-    again = TpeSearcher(plan, at_once(1), past=ended)
+    again = PlanSearcher(plan, at_once(1), past=ended)
     task = again.suggest("next")["task"]
     assert task.number == 10
-    known = [trial["misc"]["vals"] for trial in again._tpe._hpopt_trials.trials]
+    known = [trial["misc"]["vals"] for trial in again._sampler._hpopt_trials.trials]
     assert len(known) == 11

@@ -62,6 +62,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
 
 
 @pytest.mark.end_to_end
+@pytest.mark.long
 def test_nothing_that_a_search_leaves_behind_shows_a_secret(server, tmp_path):
     """Output, record folder, database, artifacts, and the files of the cache."""
     words = {

@@ -197,6 +197,7 @@ def test_without_weights_of_the_shape_transfer_says_so(options):
         run(options, ("transfer",))
 
 
+@pytest.mark.long
 def test_cold_and_warm_starts_are_compared(options):
     config = dataclasses.replace(TINY.config, n_layers=2, n_neurons=64, readout_width=512)
     settings = dataclasses.replace(TINY, config=config, transfer_seeds=1, transfer_epochs=3)

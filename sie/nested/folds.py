@@ -1,0 +1,76 @@
+"""Random folds for the same candidates and mixtures, beside the estimate over left-out clusters.
+
+Networks are read at their last epochs: nothing is chosen on a fold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from sie.comparison.tables import mean_interval
+from sie.nested.candidates import Candidate
+from sie.nested.estimate import SCORED, Frame
+from sie.nested.trainings import Fits
+from sie.training.metrics import binary_metrics
+
+LAST_EPOCHS = 10
+
+
+def folds_table(fits: Sequence[Fits], frame: Frame, forest: str, best: str) -> pd.DataFrame:
+    """Return scores in random folds of the forest, networks and their mixture.
+
+    Parameters
+    ----------
+    fits : sequence of Fits
+        Of candidates and baselines on the folds.
+    frame : Frame
+        Its clusters are the folds.
+    forest : str
+        Name of the baseline to mix in.
+    best : str
+        Hash of the candidate that is also shown alone.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns system, members, auc_pr, mcc, roc_auc (means over folds), low and high (95 %
+        interval of AUC-PR over folds), auc_pr_<fold>.
+    """
+    forests = [item for item in fits if item.candidate.name == forest]
+    networks = [item for item in fits if isinstance(item.candidate, Candidate)]
+    alone = [item for item in networks if item.candidate.hash == best]
+    parts = {"forest": forests, "all networks": networks, "chosen network": alone}
+    predicted = {name: _mean(items, frame) for name, items in parts.items() if items}
+    if forests and networks:
+        both = predicted["forest"], predicted["all networks"]
+        predicted["all networks + forest"] = {f: (both[0][f] + both[1][f]) / 2 for f in both[0]}
+    rows = []
+    for name, of_folds in predicted.items():
+        scores = [binary_metrics(frame.classes(fold), p) for fold, p in of_folds.items()]
+        low, high = mean_interval(np.array([score["auc_pr"] for score in scores]))
+        rows.append(
+            {
+                "system": name,
+                "members": len(parts.get(name, networks)),
+                **{key: np.mean([score[key] for score in scores]) for key in SCORED},
+                "low": low,
+                "high": high,
+                **{
+                    f"auc_pr_{fold}": score["auc_pr"]
+                    for fold, score in zip(of_folds, scores, strict=True)
+                },
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _mean(items: Sequence[Fits], frame: Frame) -> Mapping[int, np.ndarray]:
+    n = max(1, LAST_EPOCHS // frame.every)
+    means = {}
+    for fold in frame.clusters:
+        last = [item.probabilities[str(fold)][-n:].mean(axis=0) for item in items]
+        means[fold] = np.mean([p for p in last if np.isfinite(p).all()], axis=0)
+    return means

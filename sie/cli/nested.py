@@ -22,7 +22,7 @@ from sie.errors import InputError
 from sie.features.record import OrbitFeatures
 from sie.files import write_text
 from sie.nested.candidates import Candidate, by_hand, drawn, seen
-from sie.nested.estimate import Scores, by_candidate, load_all, load_frame, score
+from sie.nested.estimate import Scores, by_candidate, load_frame, load_trainings, score
 from sie.nested.left_out import LeftOut, folds_as_sets, left_out_sets
 from sie.nested.trainings import Sizes, train_all, write_frame
 from sie.search.problem import DevelopmentData, prepare_development
@@ -127,7 +127,7 @@ def write_tables(options: NestedOptions, space: SearchSpace, console: Console) -
     from sie.nested.tables import WAYS, candidates_table, choices_table, summary_row
 
     frame, rule = load_frame(options.folder), SelectionRule()
-    scores = [score(fits, frame) for fits in load_all(options.folder)]
+    scores = [score(fits, frame) for fits in load_trainings(options.folder)]
     baselines = [s for s in scores if not isinstance(s.fits.candidate, Candidate)]
     networks = [s for s in scores if isinstance(s.fits.candidate, Candidate)]
     chosen, means = [], []
@@ -158,7 +158,7 @@ def write_tables(options: NestedOptions, space: SearchSpace, console: Console) -
     folds = options.folder / FOLDS
     if folds.is_dir():
         best = candidates_table(_widest(networks), frame, rule).iloc[0]["hash"]
-        tables["nested_folds"] = folds_table(load_all(folds), load_frame(folds), FOREST, best)
+        tables["nested_folds"] = folds_table(load_trainings(folds), load_frame(folds), FOREST, best)
     for name, content in tables.items():
         _write(options.results / f"{name}.csv", content)
     print_lines(console, _lines(tables["nested_summary"]))

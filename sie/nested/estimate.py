@@ -128,7 +128,7 @@ def load_frame(folder: Path) -> Frame:
     return Frame(content["labels"], validation, int(content["every"]), content["dataset_hash"])
 
 
-def load_all(folder: Path) -> list[Fits]:
+def load_trainings(folder: Path) -> list[Fits]:
     """Read all trainings of a folder, in the order of their names."""
     return [load_fits(path) for path in sorted(folder.glob("*.npz"))]
 

@@ -14,8 +14,8 @@ from sie.nested.estimate import (
     best_points,
     by_candidate,
     choose,
-    load_all,
     load_frame,
+    load_trainings,
     score,
 )
 from sie.nested.left_out import left_out_sets
@@ -136,7 +136,7 @@ def test_what_is_saved_is_read_again(tmp_path):
     write_frame(tmp_path, LABELS, left_out, sizes, "hash")  # the same again is fine
     item = fits("CAMN-V0", 3, 0.5, 0.5)
     save_fits(tmp_path, item)
-    frame, (read,) = load_frame(tmp_path), load_all(tmp_path)
+    frame, (read,) = load_frame(tmp_path), load_trainings(tmp_path)
     assert frame == FRAME
     assert (read.candidate, read.seed) == (item.candidate, 3)
     assert all((read.probabilities[k] == item.probabilities[k]).all() for k in frame.validation)

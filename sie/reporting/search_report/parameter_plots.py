@@ -112,12 +112,6 @@ def importance_plot(found: Importance) -> Plot:
     return Plot(figure, found.method, f"Importance by {found.method}: {words}.", caption)
 
 
-def number_text(value: float) -> str:
-    """Return a hyperparameter's value as people write it."""
-    text = f"{value:g}"
-    return text.replace("e-0", "e-").replace("e+0", "e")
-
-
 def _slice(table: TrialTable, axis: Axis) -> Plot:
     x = axis.positions()
     shifted = x + (jitter(len(x), 0.16) if axis.choices else 0.0)
@@ -137,7 +131,7 @@ def _slice(table: TrialTable, axis: Axis) -> Plot:
             f"trial {n}" if table.single else f"cluster {c}, trial {n}"
             for c, n in zip(table.clusters, table.numbers, strict=True)
         ],
-        text=[number_text(v) for v in axis.values],
+        text=[axis.text(v) for v in axis.values],
         hovertemplate=f"%{{customdata}}: {axis.name} %{{text}}, %{{y:.3f}}<extra></extra>",
     )
     means = _means(axis, x, table.outcome)
@@ -151,9 +145,7 @@ def _slice(table: TrialTable, axis: Axis) -> Plot:
             hovertemplate="mean: %{y:.3f}<extra></extra>",
         )
         figure.update_xaxes(**_ticks(axis))
-    words = "; ".join(
-        f"{number_text(c)}: {m:.3f}" for c, m in zip(axis.choices, means, strict=False)
-    )
+    words = "; ".join(f"{axis.text(c)}: {m:.3f}" for c, m in zip(axis.choices, means, strict=False))
     alt = f"Outcome against {axis.name}" + (f"; means {words}." if words else ".")
     return Plot(figure, "", alt)
 
@@ -177,7 +169,7 @@ def _means(axis: Axis, positions: np.ndarray, outcome: np.ndarray) -> list[float
 def _ticks(axis: Axis) -> dict[str, Any]:
     return {
         "tickvals": list(range(len(axis.choices))),
-        "ticktext": [number_text(value) for value in axis.choices],
+        "ticktext": [axis.text(value) for value in axis.choices],
     }
 
 
@@ -216,7 +208,7 @@ def means_table(table: TrialTable) -> Sequence[tuple[str, str, int, float, float
             inside = table.outcome[positions == i]
             if len(inside):
                 rows.append(
-                    (axis.name, number_text(value), len(inside), float(inside.mean()),
+                    (axis.name, axis.text(value), len(inside), float(inside.mean()),
                      float(inside.max()))
                 )  # fmt: skip
     return rows

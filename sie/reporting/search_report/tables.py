@@ -14,9 +14,9 @@ import numpy as np
 from sie.reporting.console import describe_config, mean_sd
 from sie.reporting.html import table
 from sie.reporting.search_report.importance import Importance
-from sie.reporting.search_report.parameter_plots import means_table, number_text, outcome_words
+from sie.reporting.search_report.parameter_plots import means_table, outcome_words
 from sie.reporting.search_report.record import ClusterSearch, Study
-from sie.reporting.search_report.trial_table import TrialTable
+from sie.reporting.search_report.trial_table import TrialTable, value_text
 from sie.search.selection import RepeatedConfig
 
 HASHES = {
@@ -102,14 +102,14 @@ def trials_table(search: ClusterSearch, varied: Sequence[str]) -> str:
     """Return every trial of the search phase."""
     rows = []
     for trial in search.trials:
-        values = trial.task.config.as_dict()
+        values = trial.task.config.as_params()
         rows.append(
             [
                 str(trial.task.number),
                 number(trial.objective),
                 str(trial.result.n_epochs),
                 escape(str(trial.result.status).replace("_", " ")),
-                *(number_text(values[name]) for name in varied),
+                *(value_text(values[name]) if name in values else "" for name in varied),
                 f"<code>{trial.task.config.hash}</code>",
                 escape(trial.result.reason),
             ]

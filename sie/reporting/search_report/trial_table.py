@@ -5,7 +5,9 @@ Made for plots of hyperparameters and for importances; the curves are elsewhere.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -24,13 +26,16 @@ class Axis:
     name : str
         Of the hyperparameter.
     values : numpy.ndarray
-        Float, shape (n_trials,).
+        Float, shape (n_trials,); of words and of true and false their number among `words`. Where
+        other values make the hyperparameter meaningless, its default stands.
     choices : tuple of float
         The values it could take, rising; empty for a continuous range.
     log : bool
         Whether a continuous range was drawn from logarithmically.
     low, high : float
         Bounds of a continuous range.
+    words : tuple of str
+        What the numbers stand for, where the choices are not numbers.
     """
 
     name: str
@@ -39,6 +44,11 @@ class Axis:
     log: bool = False
     low: float = 0.0
     high: float = 1.0
+    words: tuple[str, ...] = ()
+
+    def text(self, value: float) -> str:
+        """Return a value as people write it."""
+        return self.words[int(value)] if self.words else value_text(value)
 
     def positions(self) -> np.ndarray:
         """Return where the trials stand: number of the choice, or the value (its log10)."""
@@ -83,9 +93,9 @@ def trial_table(study: Study) -> TrialTable:
     trials = [(search, trial) for search in study.searches for trial in search.scored]
     objective = np.array([trial.objective for _, trial in trials])
     clusters = np.array([search.cluster for search, _ in trials], dtype=int)
-    configs = [trial.task.config.as_dict() for _, trial in trials]
+    configs = [asdict(trial.task.config) for _, trial in trials]
     axes = [
-        _axis(name, np.array([float(config[name]) for config in configs]), study.first)
+        _axis(name, [config[name] for config in configs], study.first)
         for name in (configs[0] if configs else ())
     ]
     return TrialTable(
@@ -99,12 +109,25 @@ def trial_table(study: Study) -> TrialTable:
     )
 
 
-def _axis(name: str, values: np.ndarray, search: ClusterSearch) -> Axis:
+def _axis(name: str, drawn: Sequence[Any], search: ClusterSearch) -> Axis:
+    if isinstance(drawn[0], str | bool):
+        words = tuple(sorted({value_text(value) for value in drawn}))
+        numbers = np.array([words.index(value_text(value)) for value in drawn], dtype=float)
+        return Axis(name, numbers, tuple(map(float, range(len(words)))), words=words)
+    values = np.array(drawn, dtype=float)
     given = _parameter(name, search)
     if given is None or given.kind not in CONTINUOUS:
         return Axis(name, values, tuple(float(v) for v in np.unique(values)))
     low, high = (float(v) for v in given.values)
-    return Axis(name, values, (), given.kind == "loguniform", low, high)
+    # a default that stands for nothing may lie outside
+    return Axis(name, values.clip(low, high), (), given.kind == "loguniform", low, high)
+
+
+def value_text(value: float | str | bool) -> str:
+    """Return a hyperparameter's value as people write it."""
+    if isinstance(value, str | bool):
+        return value if isinstance(value, str) else str(value).lower()
+    return f"{value:g}".replace("e-0", "e-").replace("e+0", "e")
 
 
 def _parameter(name: str, search: ClusterSearch) -> Parameter | None:

@@ -6,11 +6,10 @@ from sie.reporting.search_report.importance import importances
 from sie.reporting.search_report.parameter_plots import (
     importance_plot,
     means_table,
-    number_text,
     parallel_coordinates,
     slices,
 )
-from sie.reporting.search_report.trial_table import trial_table
+from sie.reporting.search_report.trial_table import trial_table, value_text
 
 
 def test_parallel_coordinates_hold_every_trial_on_every_axis(study, single):
@@ -58,4 +57,4 @@ def test_importance_bars_are_the_values_from_top_to_bottom(study):
 
 
 def test_numbers_are_short():
-    assert [number_text(v) for v in (1e-4, 2e-5, 128.0, 0.25)] == ["0.0001", "2e-5", "128", "0.25"]
+    assert [value_text(v) for v in (1e-4, 2e-5, 128.0, 0.25)] == ["0.0001", "2e-5", "128", "0.25"]

@@ -3,6 +3,9 @@ import dataclasses
 import numpy as np
 from reported_searches import RATES
 
+from sie.models.config import TrialConfig
+from sie.reporting.search_report.parameter_plots import means_table
+from sie.reporting.search_report.tables import trials_table
 from sie.reporting.search_report.trial_table import trial_table
 
 
@@ -45,3 +48,36 @@ def test_no_scored_trial_gives_an_empty_table(single):
 def test_a_logarithmic_range_stands_at_its_logarithm(single):
     axis = dataclasses.replace(trial_table(single).axes[1], log=True, values=np.array([0.01, 1.0]))
     np.testing.assert_allclose(axis.positions(), [-2.0, 0.0])
+
+
+def test_words_are_choices_and_what_means_nothing_stands_at_its_default(single):
+    first = single.first
+    recipes = [
+        {"optimiser": "adamw", "schedule": "constant", "weight_decay": 0.3, "standardise": True},
+        {"optimiser": "lamb"},
+        {"optimiser": "adam", "schedule": "cosine"},
+    ]
+    scored = first.scored[:3]
+    trials = tuple(
+        dataclasses.replace(
+            trial,
+            task=dataclasses.replace(
+                trial.task, config=TrialConfig(max_lr=0.01, init_lr=1e-3, **recipe)
+            ),
+        )
+        for trial, recipe in zip(scored, recipes, strict=True)
+    )
+    study = dataclasses.replace(single, searches=(dataclasses.replace(first, trials=trials),))
+    axes = {axis.name: axis for axis in trial_table(study).axes}
+    assert set(axes) == {"init_lr", "optimiser", "schedule", "weight_decay", "standardise"}
+
+    def shown(name):
+        return [axes[name].text(value) for value in axes[name].values]
+
+    assert shown("optimiser") == ["adamw", "lamb", "adam"]
+    assert shown("standardise") == ["true", "false", "false"]
+    assert shown("weight_decay") == ["0.3", "0.01", "0.01"]
+    assert shown("init_lr") == ["0.01", "0.001", "0.001"]
+    assert means_table(trial_table(study))
+    html = trials_table(study.first, list(axes))
+    assert "adamw" in html and "constant" in html

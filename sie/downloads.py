@@ -8,10 +8,31 @@ from __future__ import annotations
 import logging
 import re
 from pathlib import Path
+from typing import Any, BinaryIO
 
 from sie.errors import DownloadError
 
 TIMEOUT_S = 30
+MAX_BYTES = 2**30
+"""Of one file: a server that never ends must not fill the disk before the SHA-256 is looked at."""
+
+
+class _TooLong(Exception):
+    """More has come than a published file has."""
+
+
+class _Bounded:
+    """A file that takes so many bytes and no more."""
+
+    def __init__(self, file: BinaryIO, limit: int) -> None:
+        self._file, self._left = file, limit
+        self.flush = file.flush
+
+    def write(self, chunk: bytes) -> int:
+        self._left -= len(chunk)
+        if self._left < 0:
+            raise _TooLong
+        return self._file.write(chunk)
 
 
 def fetch(url: str, sha256: str, path: Path, way_out: str) -> Path:
@@ -46,9 +67,17 @@ def fetch(url: str, sha256: str, path: Path, way_out: str) -> Path:
     if not re.fullmatch(r"[0-9a-f]{64}", sha256):  # pooch takes anything where there is none
         raise ValueError(f"no SHA-256 of {url} but {sha256!r}")
     pooch.get_logger().setLevel(logging.WARNING)
-    downloader = pooch.HTTPDownloader(timeout=TIMEOUT_S)
+    transfer = pooch.HTTPDownloader(timeout=TIMEOUT_S)
+
+    def bounded(url: str, output_file: str, caller: Any) -> None:
+        with Path(output_file).open("wb") as file:
+            transfer(url, _Bounded(file, MAX_BYTES), caller)
+
     try:
-        pooch.retrieve(url, sha256, fname=path.name, path=path.parent, downloader=downloader)
+        pooch.retrieve(url, sha256, fname=path.name, path=path.parent, downloader=bounded)
+    except _TooLong as error:
+        reason = f"more than {MAX_BYTES} bytes came, which is not the published file"
+        raise _error(url, reason, way_out) from error
     except requests.HTTPError as error:
         raise _error(url, str(error).split(" for url")[0], way_out) from error
     except requests.RequestException as error:

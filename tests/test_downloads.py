@@ -9,6 +9,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from sie import downloads
 from sie.downloads import fetch
 from sie.errors import DownloadError
 
@@ -58,6 +59,15 @@ def test_another_content_is_not_kept(url, served, tmp_path):
     with pytest.raises(DownloadError, match=r"weights.bin .*SHA-256 differs.*or do without$"):
         fetch(url, SHA256, kept, "do without")
     assert not kept.exists()
+
+
+def test_what_is_too_long_is_not_taken_to_its_end(url, served, tmp_path, monkeypatch):
+    monkeypatch.setattr(downloads, "MAX_BYTES", len(CONTENT))
+    assert fetch(url, SHA256, tmp_path / "cache" / "a.bin", "do without").read_bytes() == CONTENT
+    served.write_bytes(CONTENT * 2)
+    with pytest.raises(DownloadError, match="more than 7 bytes came"):
+        fetch(url, SHA256, tmp_path / "cache" / "b.bin", "do without")
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == ["a.bin"]
 
 
 def test_what_went_wrong_is_one_line(url, served, tmp_path):

@@ -2,7 +2,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from ensemble_examples import argyrodite, rock_salt, skewed, small_ensemble
+from ensemble_examples import argyrodite, mixed_ensemble, rock_salt, skewed, small_ensemble
 from pymatgen.io.cif import CifWriter
 
 from sie.cli.explain import explain_parser, main
@@ -14,9 +14,9 @@ from sie.screening.explanation import explain
 from sie.splits.elmd import elmd_matrix
 
 
-@pytest.fixture(scope="module")
-def ensemble():
-    return SuperionicEnsemble(small_ensemble("CAMN"))
+@pytest.fixture(scope="module", params=[small_ensemble, mixed_ensemble])
+def ensemble(request):
+    return SuperionicEnsemble(request.param("CAMN"))
 
 
 def knowing(ensemble, *given):

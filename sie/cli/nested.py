@@ -46,6 +46,7 @@ class NestedOptions:
     search_space: str = "extended"
     candidates: int = 60
     seeds: int = 2
+    first_seed: int = 0
     epochs: int = 120
     folder: Path = Path("results/nested")
     results: Path = Path("results/nested/tables")
@@ -59,6 +60,11 @@ class NestedOptions:
     def from_command_line(cls, values: Mapping[str, Any]) -> NestedOptions:
         """Pick the options out of parsed arguments."""
         return cls(**{k: v for k, v in values.items() if k in cls.__dataclass_fields__})
+
+    @property
+    def seed_numbers(self) -> range:
+        """Seeds of every candidate, the first one first."""
+        return range(self.first_seed, self.first_seed + self.seeds)
 
     @property
     def share(self) -> tuple[int, int]:
@@ -105,7 +111,7 @@ def run_nested(options: NestedOptions, console: Console) -> None:
 def jobs_of(options: NestedOptions, space: SearchSpace) -> list[tuple[Candidate, int]]:
     """Return candidates with their seeds: all of the first seed, then all of the second."""
     listed = [*by_hand(), *drawn(space, options.candidates, LIST_SEED)]
-    return [(candidate, seed) for seed in range(options.seeds) for candidate in listed]
+    return [(candidate, seed) for seed in options.seed_numbers for candidate in listed]
 
 
 def _data(options: NestedOptions, console: Console) -> DevelopmentData:
@@ -135,7 +141,7 @@ def _train(
     left_out, sizes = left_out_sets(data.clustering, data.labels), Sizes(options.epochs)
     write_frame(options.folder, data.labels, left_out, sizes, data.dataset_hash)
     if options.share[0] == 0:
-        fit_baselines(_vectors(data), data.labels, left_out, options.seeds, options.folder)
+        fit_baselines(_vectors(data), data.labels, left_out, options.seed_numbers, options.folder)
     _train_jobs(jobs, data, left_out, sizes, options.folder, console)
 
 
@@ -147,9 +153,9 @@ def _train_folds(options: NestedOptions, data: DevelopmentData, console: Console
     sets = folds_as_sets(stratified_folds(list(data.labels), data.labels))
     folder, sizes = options.folder / FOLDS, Sizes(options.epochs)
     write_frame(folder, data.labels, sets, sizes, data.dataset_hash)
-    fit_baselines(_vectors(data), data.labels, sets, options.seeds, folder)
+    fit_baselines(_vectors(data), data.labels, sets, options.seed_numbers, folder)
     space = read_space(space_path(options.search_space, REPOSITORY / "search_spaces"))
-    jobs = [(candidate, seed) for candidate, seed in jobs_of(options, space) if seed == 0]
+    jobs = [job for job in jobs_of(options, space) if job[1] == options.first_seed]
     _train_jobs(jobs, data, sets, sizes, folder, console)
 
 

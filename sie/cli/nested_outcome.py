@@ -87,7 +87,7 @@ def _chosen(
     for part in (networks, baselines):
         for n in _seed_counts(part):
             exactly = [s for s in part if _n_seeds(part, s) == n]
-            rows.append(candidates_table(by_candidate(exactly, range(n)), frame, rule))
+            rows.append(candidates_table(_widest(exactly), frame, rule))
     every = pd.concat(rows, ignore_index=True)
     draws = every[every["name"].str.startswith("draw ")].reset_index(drop=True)
     return {
@@ -180,9 +180,9 @@ def _seed_sets(networks: Sequence[Scores]) -> list[tuple[str, tuple[int, ...]]]:
 
 
 def _widest(networks: Sequence[Scores]) -> dict[str, list[Scores]]:
-    """Return every candidate with all its seeds."""
+    """Return every candidate with all its seeds, in the order of their hashes."""
     found: dict[str, list[Scores]] = {}
-    for item in networks:
+    for item in sorted(networks, key=lambda s: (s.fits.candidate.hash, s.fits.seed)):
         found.setdefault(item.fits.candidate.hash, []).append(item)
     return found
 

@@ -45,6 +45,13 @@ def parser() -> argparse.ArgumentParser:
         "--seeds", type=arguments.positive, default=2, metavar="N", help="of each candidate"
     )
     size.add_argument(
+        "--first-seed",
+        type=arguments.not_negative,
+        default=0,
+        metavar="N",
+        help="of the seeds; others give trainings that no earlier choice has seen",
+    )
+    size.add_argument(
         "--epochs", type=arguments.positive, default=120, metavar="N", help="of every training"
     )
     how = built.add_argument_group("running")
@@ -77,6 +84,12 @@ def parser() -> argparse.ArgumentParser:
         default=Path("results/nested/tables"),
         metavar="FOLDER",
         help="tables (default: %(default)s)",
+    )
+    record.add_argument(
+        "--figures",
+        type=Path,
+        metavar="FOLDER",
+        help="figures (default: figures/ below that of the tables)",
     )
     arguments.add_verbosity_options(built)
     return built

@@ -14,9 +14,9 @@ from sie.screening.explanation import explain
 from sie.splits.elmd import elmd_matrix
 
 
-@pytest.fixture(scope="module", params=[small_ensemble, mixed_ensemble])
-def ensemble(request):
-    return SuperionicEnsemble(request.param("CAMN"))
+@pytest.fixture(scope="module")
+def ensemble():
+    return SuperionicEnsemble(small_ensemble("CAMN"))
 
 
 def knowing(ensemble, *given):
@@ -49,6 +49,15 @@ def test_every_orbit_is_named_with_its_share(ensemble):
         ("Cl0.6 S0.4", 4, "a"),
         ("Cl0.4 S0.6", 4, "c"),
     }
+
+
+def test_a_forest_counts_in_the_score_and_looks_at_no_orbit(ensemble):
+    mixed = SuperionicEnsemble(mixed_ensemble("CAMN"))
+    alone, found = (explain(made, argyrodite()) for made in (ensemble, mixed))
+    assert found.orbits == alone.orbits
+    scores = mixed.score(argyrodite())
+    assert (found.p_si, found.sd) == (scores.p_si[0], scores.sd[0])
+    assert found.p_si != pytest.approx(alone.p_si, abs=0.01)
 
 
 def test_the_share_stands_beside_the_orbit_it_belongs_to(ensemble):

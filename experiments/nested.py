@@ -93,6 +93,12 @@ def parser() -> argparse.ArgumentParser:
         metavar="FOLDER",
         help="tables (default: %(default)s)",
     )
+    record.add_argument(
+        "--figures",
+        type=Path,
+        metavar="FOLDER",
+        help="figures (default: figures/ below that of the tables)",
+    )
     arguments.add_verbosity_options(built)
     return built
 

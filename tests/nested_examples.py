@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from itertools import combinations
 
 import numpy as np
+import pytest
 
+from sie.nested import ways
 from sie.nested.baselines import BaselineCandidate
 from sie.nested.candidates import RECIPE, Candidate
 from sie.nested.estimate import Frame, Scores, score
+from sie.nested.greedy import GreedyRule, greedy_weights
 from sie.nested.mixtures import Mixer
 from sie.nested.trainings import Fits
 from sie.search.selection import SelectionRule
@@ -65,3 +68,10 @@ def with_labels_turned(cluster: int) -> Mixer:
     members = plain.members(cluster)
     turned = {e: 1 - v if e in members else v for e, v in plain.labels.items()}
     return mixer(Frame(turned, plain.validation, EVERY, "hash"), made_up_fits(plain))
+
+
+def quick_ways(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw fewer structures again, and pick fewer members."""
+    monkeypatch.setattr(ways, "N_RESAMPLES", 20)
+    short = partial(greedy_weights, rule=GreedyRule(start=2, steps=4, bags=2, share=0.8))
+    monkeypatch.setattr(ways, "greedy_weights", short)

@@ -88,7 +88,7 @@ def coverage_by_group(table: pd.DataFrame, system: str) -> Figure:
             rows = _places(own[own["confidence"] == confidence])
             _coverages(axes, rows)
             axes.axhline(confidence, color="0.3", lw=0.9, ls="--", label="promised")
-            axes.set_ylabel(f"covered, {confidence:.0%} promised")
+            axes.set_ylabel(f"covered, {100 * confidence:g} % promised")
             axes.set_ylim(-0.04, 1.04)
             axes.set_xlim(-0.5, len(rows) - 0.5)
         last = panels[-1, 0]

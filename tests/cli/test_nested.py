@@ -13,7 +13,7 @@ from rich.console import Console
 from sie.cli.arguments import REPOSITORY
 from sie.cli.nested import NestedOptions, jobs_of, run_nested
 from sie.errors import InputError
-from sie.nested import calibrated, covered, mixtures, tables, ways
+from sie.nested import calibrated, covered, mixtures, tables
 from sie.nested.estimate import Frame
 from sie.nested.folds import FOLDS
 from sie.nested.trainings import save_fits
@@ -48,7 +48,8 @@ def test_tables_of_an_empty_folder_are_refused(tmp_path: Path):
 
 
 def test_tables_and_figures_are_made_of_what_is_there(tmp_path: Path, monkeypatch):
-    for module in (calibrated, ways, mixtures, tables):
+    examples.quick_ways(monkeypatch)
+    for module in (calibrated, mixtures, tables):
         monkeypatch.setattr(module, "N_RESAMPLES", 20)
     monkeypatch.setattr(covered, "N_REPEATS", 3)
     write_made_up(tmp_path / "f", examples.frame(4))

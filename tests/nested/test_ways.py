@@ -4,7 +4,6 @@ import nested_examples as examples
 import numpy as np
 import pytest
 
-from sie.nested import ways as module
 from sie.nested.mixtures import Mixture
 from sie.nested.ways import FEWEST, HALVES, WAYS, ways_table
 from sie.training.metrics import binary_metrics
@@ -18,8 +17,8 @@ def mixer():
 
 
 @pytest.fixture(autouse=True)
-def few_resamples(monkeypatch):
-    monkeypatch.setattr(module, "N_RESAMPLES", 40)
+def quick(monkeypatch):
+    examples.quick_ways(monkeypatch)
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)

@@ -44,6 +44,21 @@ def write_estimate(
     InputError
         When there are no trainings.
     """
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):  # thousands of tiny fits, which threads only slow down
+        tables = _tables(folder, space)
+    for name, content in tables.items():
+        _write(results / f"{name}.csv", content)
+    print_lines(console, _lines(tables["nested_summary"]))
+    print_lines(console, [f"tables: {results}"])
+    if "nested_ways" in tables:
+        _draw(figures, tables)
+        print_lines(console, [f"figures: {figures}"])
+
+
+def _tables(folder: Path, space: SearchSpace) -> dict[str, pd.DataFrame]:
+    """Return all tables by name."""
     frame, rule = load_frame(folder), SelectionRule()
     scores = [score(fits, frame) for fits in load_trainings(folder)]
     baselines = [s for s in scores if not isinstance(s.fits.candidate, Candidate)]
@@ -55,13 +70,7 @@ def write_estimate(
         tables |= _mixed(Mixer(_widest(networks), forest, frame, rule), folder / FOLDS)
     if others := other_splits(folder):
         tables["nested_folds"] = _folds(others, networks, frame, rule)
-    for name, content in tables.items():
-        _write(results / f"{name}.csv", content)
-    print_lines(console, _lines(tables["nested_summary"]))
-    print_lines(console, [f"tables: {results}"])
-    if forest:
-        _draw(figures, tables)
-        print_lines(console, [f"figures: {figures}"])
+    return tables
 
 
 def _chosen(

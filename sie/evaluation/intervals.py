@@ -29,4 +29,6 @@ def wilson(successes: np.ndarray | float, n: np.ndarray | float) -> tuple[np.nda
     share = np.asarray(successes, dtype=float) / of
     middle = (share + Z**2 / (2 * of)) / (1 + Z**2 / of)
     half = Z / (1 + Z**2 / of) * np.sqrt(share * (1 - share) / of + Z**2 / (4 * of**2))
-    return np.clip(middle - half, 0, 1), np.clip(middle + half, 0, 1)
+    # of none, or of all, one end is exact, which floating point misses by 1e-17
+    low, high = (np.round(end, 12) for end in (middle - half, middle + half))
+    return np.clip(low, 0, 1), np.clip(high, 0, 1)

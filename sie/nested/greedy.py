@@ -77,11 +77,11 @@ def areas(labels: np.ndarray, table: np.ndarray) -> np.ndarray:
     table : numpy.ndarray
         Shape (n_rows, n).
     """
-    order = np.argsort(-table, axis=1, kind="stable")
+    order = np.argsort(-table, axis=1)  # of ties in any order, since each stands for their last
     falling = np.take_along_axis(table, order, axis=1)
     hits = np.cumsum(np.asarray(labels)[order] == 1, axis=1)
     n = table.shape[1]
-    # equal predictions are one threshold: each stands for the last of its ties
+    # equal predictions are one threshold
     ends = np.where(falling[:, 1:] != falling[:, :-1], np.arange(n - 1), n - 1)
     ends = np.append(ends, np.full((len(table), 1), n - 1), axis=1)
     last = np.minimum.accumulate(ends[:, ::-1], axis=1)[:, ::-1]

@@ -130,26 +130,43 @@ def ways_table(mixer: Mixer, ways: Sequence[Way] = WAYS) -> pd.DataFrame:
         Columns way, main, inner (mean over outer clusters of the mean AUC-PR over inner ones; NaN
         of fewer than `FEWEST` clusters), auc_pr, mcc, roc_auc (means over outer clusters), low and
         high (95 % interval of AUC-PR over structures within clusters), minus_forest and minus_main
-        with low and high (paired differences on the same structures), auc_pr_<cluster>.
+        with low and high (paired differences on the same structures), above_main (clusters whose
+        AUC-PR is above the main way's), auc_pr_<cluster>.
     """
-    clusters = mixer.frame.clusters
-    predicted = {way.name: {c: way.predict(mixer, c, c) for c in clusters} for way in ways}
-    drawn = {name: _drawn(mixer, of) for name, of in predicted.items()}
-    main = next(way.name for way in ways if way.main)
+    scored = {way.name: _scored(mixer, way) for way in ways}
+    forest, main = scored[FOREST.name], scored[next(way.name for way in ways if way.main)]
     rows = []
     for way in ways:
-        scores = [binary_metrics(mixer.frame.classes(c), predicted[way.name][c]) for c in clusters]
-        row: dict[str, object] = {"way": way.name, "main": way.main, "inner": _inner(mixer, way)}
-        row |= {key: float(np.mean([score[key] for score in scores])) for key in SCORED}
-        row |= _interval("", drawn[way.name])
-        for label, other in (("minus_forest", FOREST.name), ("minus_main", main)):
-            row[label] = _mean_area(mixer, predicted[way.name]) - _mean_area(
-                mixer, predicted[other]
-            )
-            row |= _interval(f"{label}_", drawn[way.name] - drawn[other])
-        row |= {f"auc_pr_{c}": s["auc_pr"] for c, s in zip(clusters, scores, strict=True)}
-        rows.append(row)
+        own = scored[way.name]
+        row = {"way": way.name, "main": way.main, "inner": _inner(mixer, way), **own.means}
+        row |= _interval("", own.drawn)
+        for name, other in (("minus_forest", forest), ("minus_main", main)):
+            row[name] = own.means["auc_pr"] - other.means["auc_pr"]
+            row |= _interval(f"{name}_", own.drawn - other.drawn)
+        row["above_main"] = sum(own.areas[c] > main.areas[c] for c in mixer.frame.clusters)
+        rows.append(row | {f"auc_pr_{c}": area for c, area in own.areas.items()})
     return pd.DataFrame(rows)
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """Means over outer clusters, AUC-PR by cluster, and its mean on structures drawn again."""
+
+    means: Mapping[str, float]
+    areas: Mapping[int, float]
+    drawn: np.ndarray
+
+
+def _scored(mixer: Mixer, way: Way) -> _Scored:
+    scores, drawn = {}, []
+    for cluster in mixer.frame.clusters:
+        y, p = mixer.frame.classes(cluster), way.predict(mixer, cluster, cluster)
+        scores[cluster] = binary_metrics(y, p)
+        draws = resamples(len(y), N_RESAMPLES, seed=cluster)
+        drawn.append([binary_metrics(y[d], p[d])["auc_pr"] for d in draws])
+    means = {key: float(np.mean([s[key] for s in scores.values()])) for key in SCORED}
+    areas = {cluster: s["auc_pr"] for cluster, s in scores.items()}
+    return _Scored(means, areas, np.asarray(np.mean(drawn, axis=0)))
 
 
 def _winner(mixer: Mixer, outer: int, shown: int, cluster: int) -> np.ndarray:
@@ -190,21 +207,6 @@ def _inner(mixer: Mixer, way: Way) -> float:
             ]
         )
     )
-
-
-def _mean_area(mixer: Mixer, predicted: Mapping[int, np.ndarray]) -> float:
-    scores = [binary_metrics(mixer.frame.classes(c), p)["auc_pr"] for c, p in predicted.items()]
-    return float(np.mean(scores))
-
-
-def _drawn(mixer: Mixer, predicted: Mapping[int, np.ndarray]) -> np.ndarray:
-    """Return the mean AUC-PR on structures drawn again within clusters, (N_RESAMPLES,)."""
-    of_clusters = []
-    for cluster, p in predicted.items():
-        y = mixer.frame.classes(cluster)
-        draws = resamples(len(y), N_RESAMPLES, seed=cluster)
-        of_clusters.append([binary_metrics(y[d], p[d])["auc_pr"] for d in draws])
-    return np.asarray(np.mean(of_clusters, axis=0))
 
 
 def _interval(prefix: str, drawn: np.ndarray) -> dict[str, float]:

@@ -49,18 +49,19 @@ def reliability(table: pd.DataFrame, system: str) -> Figure:
             axes.plot([0, 1], [0, 1], color=GREY, lw=1, ls="--", label="perfect")
             for protocol in _known(own["protocol"]):
                 here = (own["protocol"] == protocol) & (own["calibration"] == calibration)
-                _reliability_line(axes, own[here], protocol)
+                # uncalibrated, random parts of predictions are the predictions themselves
+                if (calibration, protocol) != ("none", "random parts"):
+                    _reliability_line(axes, own[here], protocol)
             axes.set_title(title, loc="left")
             axes.set_xlabel(r"mean P$_{\mathrm{SI}}$ of a bin")
             axes.set_xlim(-0.03, 1.03)
             axes.set_ylim(-0.03, 1.03)
-            axes.set_aspect("equal")
         panels[0].set_ylabel("superionic share")
         figure.suptitle(
             f"{system}: bins equally full; bar: 95 % interval (Wilson)",
             x=0.01, ha="left", fontsize=10,
         )  # fmt: skip
-        handles, labels = panels[0].get_legend_handles_labels()
+        handles, labels = panels[-1].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
     return figure
 
@@ -87,14 +88,15 @@ def coverage_by_group(table: pd.DataFrame, system: str) -> Figure:
             rows = _places(own[own["confidence"] == confidence])
             _coverages(axes, rows)
             axes.axhline(confidence, color="0.3", lw=0.9, ls="--", label="promised")
-            axes.set_ylabel(f"covered at {confidence:.0%}")
+            axes.set_ylabel(f"covered, {100 * confidence:g} % promised")
             axes.set_ylim(-0.04, 1.04)
             axes.set_xlim(-0.5, len(rows) - 0.5)
         last = panels[-1, 0]
         last.set_xticks(range(len(rows)), [name for name, _ in rows])
         last.set_xlabel("left-out cluster; together; without shift (entries / superionic)")
         figure.suptitle(
-            f"{system}: share of structures whose class is in their set; bar: 95 % interval",
+            f"{system}: share of structures whose class is in their set\n"
+            "bar: 95 % interval; number above: mean classes in a set",
             x=0.01, ha="left", fontsize=10,
         )  # fmt: skip
         handles, labels = last.get_legend_handles_labels()
@@ -149,9 +151,10 @@ def _coverages(axes: Axes, places: Sequence[tuple[str, pd.Series]]) -> None:
     for place, (_, row) in enumerate(places):
         axes.annotate(
             f"{row['mean_size']:.2f}",
-            (place, 0.01),
+            (place, 1.02),
             xycoords=("data", "axes fraction"),
             ha="center",
+            va="bottom",
             fontsize=8,
             color="0.4",
         )

@@ -9,9 +9,10 @@ import argparse
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from faults.searches import Lab
-from faults.suite import DRILLS, markdown, run_drill, table, write
+from faults.suite import DRILLS, Row, markdown, run_drill, table, write
 from rich.console import Console
 
 
@@ -31,15 +32,20 @@ def main() -> int:
         root = (args.folder or Path(temporary)).resolve()
         root.mkdir(parents=True, exist_ok=True)
         lab, rows, written = Lab(root), [], []
+
+        def save(row: Row) -> list[dict[str, Any]]:
+            # after every search: twenty kills of the driver take long, and may be cut short
+            return write(args.output, [*rows, row], args.seed, lab.calm_seconds)
+
         for drill in (drill for drill in DRILLS if drill.name in (args.only or names)):
-            row = run_drill(drill, lab, args.seed, args.times)
+            row = run_drill(drill, lab, args.seed, args.times, save)
+            written = save(row)
             rows.append(row)
             said = f"skipped: {row.skipped}" if row.skipped else ""
             said = said or f"{row.times} times, {row.lost} lost, {row.doubled} doubled"
             console.print(f"{drill.fault}: {said}", highlight=False, soft_wrap=True)
             for remark in row.remarks:
                 console.print(f"  {remark}", markup=False, highlight=False, soft_wrap=True)
-            written = write(args.output, rows, args.seed, lab.calm_seconds)
     if args.markdown:
         args.markdown.write_text(markdown(written) + "\n")
     console.print(table(written), highlight=False)

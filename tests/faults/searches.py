@@ -193,7 +193,7 @@ class Search:
             return []
         return [json.loads(line) for line in self.witness.read_text().splitlines()]
 
-    def wait_for_ends(self, n: int, seconds: float = 180) -> bool:
+    def wait_for_ends(self, n: int, seconds: float = PATIENCE) -> bool:
         """Wait until n trials have ended in all; False when the search ended before."""
         deadline = time.monotonic() + seconds
         while len(self.ends()) < n and time.monotonic() < deadline:

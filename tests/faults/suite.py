@@ -157,8 +157,17 @@ class Row:
         }
 
 
-def run_drill(drill: Drill, lab: Lab, seed: int, times: int | None = None) -> Row:
-    """Make one fault as often as asked for; moments and victims follow from seed and name."""
+def run_drill(
+    drill: Drill,
+    lab: Lab,
+    seed: int,
+    times: int | None = None,
+    after: Callable[[Row], object] = lambda row: None,
+) -> Row:
+    """Make one fault as often as asked for; moments and victims follow from seed and name.
+
+    `after` is called with what there is after every search.
+    """
     draw = random.Random(f"{seed}/{drill.name}")
     row = Row(drill.name, drill.fault)
     wanted = times or drill.times
@@ -166,6 +175,7 @@ def run_drill(drill: Drill, lab: Lab, seed: int, times: int | None = None) -> Ro
         for _ in range(2 * wanted):
             if row.times < wanted:
                 row.add(drill.run(lab, draw))
+                after(row)
     except pytest.skip.Exception as reason:
         row.skipped = str(reason)
     except Exception as error:  # noqa: BLE001 - one drill that breaks must not end the others

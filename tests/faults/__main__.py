@@ -6,6 +6,7 @@ What is broken, and how, is in the drills' own modules; `pytest -m faults` runs 
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -27,6 +28,8 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, help="keep searches and their output here")
     parser.add_argument("--markdown", type=Path, help="write the table of docs/drills.md here")
     args = parser.parse_args()
+    # in the background of a script it is ignored, and so would the searches inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     console = Console()
     with tempfile.TemporaryDirectory(prefix="sie-drills-", ignore_cleanup_errors=True) as temporary:
         root = (args.folder or Path(temporary)).resolve()

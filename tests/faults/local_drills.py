@@ -60,7 +60,7 @@ def conclude(search: Search, calm: float, faults: int = 1, remarks: Sequence[str
     search.run_to_the_end()
     remarks = list(remarks)
     remarks += [f"start {s.number + 1} hung" for s in search.starts if s.hung]
-    if search.starts[-1].code != 0:
+    if search.starts[-1].code != 0 and not search.over:
         remarks.append(f"the last start ended with {search.starts[-1].code}")
     return Result(count(search), faults, search.wall, calm, tuple(search.starts), tuple(remarks))
 
@@ -93,6 +93,8 @@ def kill_driver(lab: Lab, draw: random.Random, kills: int = 1) -> Result:
             if not search.kill_driver():
                 break
             killed += 1
+            if search.over:
+                break
             search.start()
         return conclude(search, calm, killed)
 

@@ -23,6 +23,7 @@ from processes import command_line, family, kill, marked
 
 from sie.search.record import Phase
 from sie.search.seeds import derive_seed
+from sie.tracking.queries import StoredRun, search
 from sie.tracking.store import Store, open_store
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -30,6 +31,8 @@ HOOK = Path(__file__).resolve().parent / "hook"
 SCRIPT = REPOSITORY / "experiments" / "loco_search.py"
 SEED = 42
 TRIALS, TOP, REPEATS = 10, 1, 1
+EXPERIMENT = "loco/starter/CAMNS-V1"
+SHOWN = "winner of cluster 0"
 PLANNED = TRIALS + TOP * REPEATS
 SMALL = (
     "--cluster", 0, "--search-space", "quick", "--trials", TRIALS, "--top", TOP,
@@ -161,8 +164,26 @@ class Search:
         self.starts.append(Start(process, self.folder, number))
         return self.starts[-1]
 
+    @property
+    def over(self) -> bool:
+        """Whether the result has been shown and recorded: after that nobody starts it again.
+
+        A driver that is killed while it tidies up may have come so far.
+        """
+        if self.starts[-1].code is None or SHOWN not in self.starts[-1].said:
+            return False
+        return [parent.status for parent in self.parents()] == ["FINISHED"]
+
+    def parents(self) -> list[StoredRun]:
+        """Return the runs of the search itself; there should be one."""
+        store = self.store()
+        query = f"tags.phase = 'cluster-search' and tags.search_name = '{self.folder.name}'"
+        return search(store, [store.experiment(EXPERIMENT)], query)
+
     def run_to_the_end(self, more_starts: int = 3) -> None:
         """Wait for the search under way; where it gave up, give the same command again."""
+        if self.over:
+            return
         if self.starts[-1].code not in (None, 0):
             self.start()
         while self.starts[-1].wait() != 0 and more_starts:

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 from faults.counting import Count, count
-from faults.searches import TRIALS, Lab, Search, Start, pick_numbers
+from faults.lab import Lab
+from faults.searches import TRIALS, Search, Start, pick_numbers
 from processes import kill
 
 GIGABYTE = 2**30

@@ -244,6 +244,8 @@ def _search_one(
             options.starts(prepared.problem),
         )
         draw(recorder, prepared.problem, floor, plan, outcome)
+        # shown first: who is killed between the two has seen it, or finds the search unfinished
+        print_outcome(plan, outcome, floor, console)
         record.close(outcome, floor)
     except TrackingError as error:
         kept = record.rescue()
@@ -256,7 +258,6 @@ def _search_one(
         # the second Ctrl-C: at once; the journal keeps what the store has not got
         record.rescue()
         raise
-    print_outcome(plan, outcome, floor, console)
     return outcome
 
 

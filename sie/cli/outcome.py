@@ -15,6 +15,7 @@ from pathlib import Path
 from rich.console import Console
 
 from sie.reporting.console import describe_config, mean_sd, repeats_table, time_line
+from sie.search.differences import SPACE_FILE
 from sie.search.plan import SearchPlan
 from sie.search.problem import LearningProblem
 from sie.search.record import SearchOutcome
@@ -44,7 +45,7 @@ def document(
         "test": prepared.test_leakage.as_dict(),
     }
     recorder.save_json(run_id, {**plan.as_dict(), "plan_hash": plan.hash}, "plan.json")
-    recorder.save_json(run_id, plan.space.as_dict(), "space.json")
+    recorder.save_json(run_id, plan.space.as_dict(), SPACE_FILE)
     recorder.save_json(run_id, problem.report.as_dict(), "dataset.json")
     recorder.save_text(run_id, problem.report.to_markdown(), "dataset.md")
     recorder.save_json(run_id, leaks, "leakage.json")

@@ -1,6 +1,7 @@
 """A search in a real store: created once, taken up again, rescued when the store is away."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from search_examples import SPACE, make_ended, make_plan, make_result
 
 from sie.errors import InputError, TrackingError
 from sie.models.config import TrialConfig
+from sie.search.differences import SPACE_FILE
 from sie.search.plan import Sampler
 from sie.search.points import best_of_search
 from sie.search.record import (
@@ -249,6 +251,34 @@ def test_resume_goes_on_or_says_what_differs(record, recorder, tmp_path, request
     assert again(recorder, tmp_path, request, resume=True).parent == record.parent
     with pytest.raises(InputError, match="is under way in another process"):
         again(recorder, tmp_path, request, resume=True)
+
+
+NARROW = parse_space({"parameters": {"max_lr": {"choice": [1e-3]}, "batch_size": {"value": 8}}})
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"dataset_hash": "other"}, "differs in dataset_hash a -> other (cluster 0)"),
+        ({"split_hash": "other"}, "differs in split_hash c -> other (cluster 0)"),
+        (
+            {"space": NARROW},
+            f"differs in space {SPACE.hash} -> {NARROW.hash} (max_lr {{0.001, 0.003, 0.005}} -> "
+            "{0.001}; dropout_phi uniform [0, 0.5] -> the default; n_layers {2, 3} -> the default; "
+            "batch_size the default -> value [8]) (cluster 0)",
+        ),
+    ],
+    ids=["dataset", "split", "space"],
+)
+def test_another_dataset_split_or_space_is_refused_with_what_differs(
+    record, recorder, tmp_path, request, change, words
+):
+    recorder.save_json(record.parent, SPACE.as_dict(), SPACE_FILE)
+    record.close(outcome(record, interrupted=True), 0.4)
+    other = dataclasses.replace(make_plan(), **change)
+    with pytest.raises(InputError, match=re.escape(words)):
+        SearchRecord(recorder, other, name_of(request), tmp_path, resume=True)
+    assert again(recorder, tmp_path, request, resume=True).parent == record.parent
 
 
 def test_a_search_of_another_sampler_is_not_gone_on_with(record, recorder, tmp_path, request):

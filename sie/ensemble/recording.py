@@ -15,7 +15,7 @@ from sie.ensemble.record import Recipe, TrainedEnsemble
 from sie.ensemble.registry import MODEL, register
 from sie.ensemble.winners import ClusterSearch
 from sie.models.config import shown
-from sie.search.recording import winner_record
+from sie.search.conclusion import winner_record
 from sie.tracking.environment import environment_tags
 from sie.tracking.queries import StoredRun, search
 from sie.tracking.recorder import Recorder

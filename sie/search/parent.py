@@ -20,6 +20,7 @@ from sie.search.differences import describe_first, differences, flat
 from sie.search.plan import SearchPlan
 from sie.search.record import EndedTrial, Phase, TrialTask
 from sie.search.selection import SelectionRule, result_objective
+from sie.tracking.environment import environment_tags
 from sie.tracking.ownership import Owner, is_alive, owner_elsewhere
 from sie.tracking.queries import StoredRun, children, read_result, search
 from sie.tracking.recorder import Recorder
@@ -28,6 +29,9 @@ from sie.training.record import TrialStatus
 log = logging.getLogger(__name__)
 
 PARENT_PHASE = "cluster-search"
+
+UNDER_WAY = "running"
+"""The tag `status` of a run that has not ended."""
 
 AGAIN = (None, TrialStatus.INTERRUPTED, TrialStatus.FAILED)
 """Endings after which a trial is trained again: its configuration had no part in them."""
@@ -64,6 +68,20 @@ class Parent:
         """Let other processes go on with the search."""
         self.lock.release()
         Path(self.lock.lock_file).unlink(missing_ok=True)
+
+
+def marks_of(plan: SearchPlan) -> dict[str, Any]:
+    """Return the tags that every run of a search bears: what it is made from, by hash."""
+    return {
+        "dataset_hash": plan.dataset_hash,
+        "features_hash": plan.features_hash,
+        "split_hash": plan.split_hash,
+        "hold_out_hash": plan.hold_out_hash,
+        "space_hash": plan.space.hash,
+        "plan_hash": plan.hash,
+        "cluster": plan.cluster,
+        **environment_tags(),
+    }
 
 
 def open_parent(
@@ -121,6 +139,7 @@ def open_parent(
             continue
         if (lock := _free(recorder, run, folder)) is not None:
             recorder.reopen_run(run.run_id)
+            recorder.log(run.run_id, tags={"status": UNDER_WAY})
             owner.beat(recorder, run.run_id)
             return _with_past(recorder, plan.rule, run, lock, owner)
         busy = f"search {run.run_id[:8]} is under way in another process"
@@ -137,7 +156,13 @@ def open_parent(
     run_id = recorder.open_run(
         f"{plan.hash}/{name}/{number}",
         f"cluster-{plan.cluster}/{name}" + (f"-{number}" if number > 1 else ""),
-        {"phase": PARENT_PHASE, "search_name": name, "seed": plan.seed, **marks},
+        {
+            "phase": PARENT_PHASE,
+            "status": UNDER_WAY,
+            "search_name": name,
+            "seed": plan.seed,
+            **marks,
+        },
         flat(plan.as_dict()),
     )
     lock = _claim(folder, run_id)

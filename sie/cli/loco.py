@@ -30,8 +30,9 @@ from sie.datasets.registry import load_dataset
 from sie.errors import InputError, SieError, TrackingError
 from sie.reporting.console import LiveProgress, plan_table
 from sie.reporting.search_views import view_of
+from sie.search.choices import Sampler, Scheduler
 from sie.search.estimate import estimate_seconds
-from sie.search.plan import Mode, Sampler, Scheduler, SearchPlan
+from sie.search.plan import Mode, SearchPlan
 from sie.search.problem import LearningProblem, prepare_problem
 from sie.search.record import SearchOutcome
 from sie.search.selection import SelectionRule

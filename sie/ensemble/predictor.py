@@ -24,6 +24,7 @@ from sie.features.weights import MegnetWeights, bundled_weights
 from sie.hashing import content_hash
 from sie.models.config import TrialConfig
 from sie.models.forward import attention, log_odds, stack
+from sie.models.shapes import row_length
 from sie.structures.oxidation import prepare
 
 if TYPE_CHECKING:
@@ -318,7 +319,7 @@ class SuperionicEnsemble:
         self, function: Callable[..., np.ndarray], features: OrbitFeatures
     ) -> np.ndarray:
         """Return what `function` gives for each network, its shapes run one after the other."""
-        known = {group.weights["phi/0/kernel"].shape[1] for group in self._groups}
+        known = {row_length(group.weights, group.config, 1) for group in self._groups}
         if known != {features.dimension}:
             raise InputError(
                 f"features have rows of {features.dimension} numbers, the ensemble takes "

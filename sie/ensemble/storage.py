@@ -22,6 +22,7 @@ from sie.features.weights import PARTS, Block, Dense, MegnetWeights, bundled_wei
 from sie.files import replacing, write_text
 from sie.hashing import file_sha256
 from sie.models.config import TrialConfig
+from sie.models.shapes import row_length
 
 FORMAT = 2
 PLAIN_FORMAT = 1
@@ -160,7 +161,7 @@ def group_by_shape(
     """Return the places of the members of each shape: what can be stacked and run side by side."""
     groups: dict[Shape, list[int]] = {}
     for index, (member, arrays) in enumerate(zip(members, weights, strict=True)):
-        shape = (*member.config.shape, len(arrays["phi/0/kernel"]))
+        shape = (*member.config.shape, row_length(arrays, member.config))
         groups.setdefault(shape, []).append(index)
     return groups
 

@@ -25,7 +25,10 @@ SOURCES = (
     "features/megnet_readout.py",
     "features/pooled.py",
     "features/weights.py",
+    "models/atomsets_forward.py",
     "models/forward.py",
+    "models/layered.py",
+    "models/readout_weights.py",
     "models/shapes.py",
     "screening/distance.py",
     "screening/intermetallic.py",
@@ -37,6 +40,7 @@ SOURCES = (
     "structures/orbits.py",
     "structures/oxidation.py",
     "structures/representations.py",
+    "structures/shown.py",
 )
 """Below the package's folder."""
 

@@ -11,8 +11,8 @@ from search_examples import SPACE, make_ended, make_plan, make_result
 from sie.errors import InputError, TrackingError
 from sie.models.config import TrialConfig
 from sie.reporting.search_views import search_views
+from sie.search.choices import Sampler
 from sie.search.differences import SPACE_FILE
-from sie.search.plan import Sampler
 from sie.search.points import best_of_search
 from sie.search.record import (
     EndedTrial,

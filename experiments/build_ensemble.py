@@ -52,6 +52,13 @@ def parser() -> argparse.ArgumentParser:
         metavar="K",
         help="configurations of each cluster, from the best (default: %(default)s)",
     )
+    which.add_argument(
+        "--winner",
+        choices=("best", "significant"),
+        default="best",
+        help="of each cluster: the best of its repeats, or the cheapest configuration that is not "
+        "significantly worse (default: %(default)s)",
+    )
     what = built.add_argument_group("members")
     what.add_argument(
         "--seeds",

@@ -37,6 +37,7 @@ class EnsembleOptions:
     exclude: tuple[int, ...] = ()
     allow_missing: bool = False
     top_configs: int = 1
+    winner: str = "best"
     seeds: int = 10
     seed: int = 42
     epochs: int | None = None

@@ -3,7 +3,7 @@
 Try these:
   python experiments/build_ensemble.py --dry-run
   python experiments/build_ensemble.py --dataset obelix --data-dir DIR
-  python experiments/build_ensemble.py --dataset data/obelix --mix-forest 0.5
+  python experiments/build_ensemble.py --dataset data/obelix --mix-forest 0.5 --calibrate platt
   python experiments/build_ensemble.py --dataset data/obelix --exclude 3,5 --seeds 20
   python experiments/build_ensemble.py --top-configs 2 --epochs 150 --register my-ensemble
 
@@ -86,6 +86,20 @@ def parser() -> argparse.ArgumentParser:
         metavar="W",
         help="weight of a random forest on element fractions beside the networks, 0.5 for half; "
         "see docs/ensemble.md (default: none, as in the article)",
+    )
+    what.add_argument(
+        "--calibrate",
+        choices=("platt", "isotonic"),
+        help="calibrate probabilities, and make conformal sets, on clusters left out of further "
+        "trainings (default: neither)",
+    )
+    what.add_argument(
+        "--calibration-seeds",
+        type=arguments.positive,
+        default=1,
+        metavar="N",
+        help="with --calibrate: networks of each configuration without each cluster (default: "
+        "%(default)s)",
     )
     how = built.add_argument_group("running")
     how.add_argument(

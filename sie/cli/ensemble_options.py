@@ -43,6 +43,8 @@ class EnsembleOptions:
     epochs: int | None = None
     pretrained: str | None = None
     mix_forest: float = 0.0
+    calibrate: str | None = None
+    calibration_seeds: int = 1
     max_concurrent: int = 4
     address: str | None = None
     fresh: bool = False

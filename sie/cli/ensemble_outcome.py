@@ -17,7 +17,9 @@ from rich.table import Table
 from sie.cli.arguments import REPOSITORY
 from sie.cli.loco import LocoOptions
 from sie.cli.outcome import print_lines, weakness
+from sie.ensemble.calibrated import NOTE, Calibration, percent
 from sie.ensemble.chunks import make_chunks
+from sie.ensemble.left_out import LeftOutJob
 from sie.ensemble.record import Recipe, TrainedEnsemble
 from sie.ensemble.recording import stored_address
 from sie.ensemble.winners import ClusterSearch
@@ -126,6 +128,38 @@ def plan_lines(
     return lines
 
 
+def calibration_plan(recipe: Recipe, jobs: Sequence[LeftOutJob], seconds: float) -> list[str]:
+    """Return what is trained besides, to calibrate a recipe."""
+    clusters = sorted({job.cluster for job in jobs})
+    method = "" if recipe.calibration is None else recipe.calibration.method
+    return [
+        f"calibration ({method}) and conformal sets: {len(jobs)} further trainings, each without "
+        f"one of clusters {', '.join(map(str, clusters))}, about {duration(seconds)}"
+    ]
+
+
+def calibration_lines(calibration: Calibration) -> list[str]:
+    """Return what a calibration is worth on clusters that were left out."""
+    worth, found = calibration.worth, calibration.left_out
+    forest = f", forest {worth['auc_pr_forest']:.3f}" if "auc_pr_forest" in worth else ""
+    lines = [
+        f"on {len(found.ids)} entries of left-out clusters ({int(found.labels.sum())} superionic): "
+        f"AUC-PR {worth['auc_pr']:.3f} (mean over clusters of both classes; networks "
+        f"{worth['auc_pr_networks']:.3f}{forest})",
+        f"calibration error {worth['ece_raw']:.3f} raw, {worth['ece']:.3f} calibrated on the other "
+        f"clusters; Brier {worth['brier_raw']:.3f} and {worth['brier']:.3f}",
+    ]
+    for confidence in calibration.observed:
+        name = f"coverage_{percent(confidence)}"
+        lines.append(
+            f"sets of {percent(confidence)} % calibrated on the other clusters hold the class of "
+            f"{worth[name]:.0%} (superionic {worth[f'{name}_1']:.0%}, others "
+            f"{worth[f'{name}_0']:.0%}), with {worth[f'set_size_{percent(confidence)}']:.2f} "
+            "classes in the mean"
+        )
+    return [*lines, f"beware: {NOTE[0].lower()}{NOTE[1:]}"]
+
+
 def print_result(
     ensemble: TrainedEnsemble,
     run_id: str,
@@ -143,6 +177,7 @@ def print_result(
         f"ensemble of {len(ensemble.members)} networks, {ensemble.recipe.epochs} epochs each"
         f"{forest}, in {folder}",
         *(f"diverged, left out: {text}" for text in ensemble.left_out),
+        *(calibration_lines(ensemble.calibration) if ensemble.calibration else ()),
         f"MLflow run {run_id} ({stored_address(run_id)})"
         + (f", registered as models:/{model}" if model else ""),
         f"look at it: {store.ui_command()}",

@@ -145,6 +145,7 @@ def _about(options: EvaluateOptions, ensemble: SuperionicEnsemble) -> dict[str, 
         "weights_hash": ensemble.weights_hash,
         **{name: getattr(recipe, name) for name in names},
         "n_members": len(ensemble),
+        "made_of": ensemble.words,
         "ensemble": options.ensemble,
         "code_version": code_version(),
     }

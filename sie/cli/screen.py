@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from sie.cli import screen_outcome as outcome
+from sie.ensemble.storage import files_that_score
 from sie.errors import DownloadError, InputError
 from sie.hashing import DIGITS, content_hash, file_sha256
 from sie.screening.folder import ScreeningFolder
@@ -164,8 +165,9 @@ def _load_ensemble(options: ScreenOptions) -> tuple[SuperionicEnsemble, str]:
 
 
 def _ensemble_hash(folder: Path) -> str:
-    """Hash the arrays of an ensemble: members, known compounds, parent network."""
-    return content_hash("ensemble-1", [file_sha256(path) for path in sorted(folder.glob("*.npz"))])
+    """Hash what scores: members, forest, calibration, known compounds, parent network."""
+    files = files_that_score(folder)
+    return content_hash("ensemble-1", [file_sha256(path) for path in files])
 
 
 def _prepare(options: ScreenOptions, folder: ScreeningFolder, console: Console) -> Prepared | None:

@@ -314,7 +314,8 @@ def print_top(ranking: Ranking, console: Console) -> None:
     title = "Best candidates" if len(passing) else "Nothing passes every filter; the best of all"
     # narrow: eight columns in 80 characters
     table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))
-    for name in ("rank", "id", "formula", "P_SI ± sd", "E_g (eV)", "d_training", "most like"):
+    score = "P_SI (raw ± sd)" if "p_si_raw" in ranking.table else "P_SI ± sd"
+    for name in ("rank", "id", "formula", score, "E_g (eV)", "d_training", "most like"):
         left = name in ("id", "formula", "most like")
         foldable = name in ("formula", "most like")
         table.add_column(name, justify="left" if left else "right", no_wrap=not foldable)
@@ -324,12 +325,18 @@ def print_top(ranking: Ranking, console: Console) -> None:
             str(row["rank"]),
             Text(row["id"]),
             Text(row["reduced_formula"]),
-            f"{row['p_si']:.3f} ± {row['p_si_sd']:.3f}",
+            _score_text(row),
             f"{gap:.2f}" if math.isfinite(gap) else "?",
             f"{row['d_training']:.2f}",
             Text(row["closest_known"]),
         )
     console.print(table)
+
+
+def _score_text(row: dict[str, Any]) -> str:
+    if "p_si_raw" in row:
+        return f"{row['p_si']:.3f} ({row['p_si_raw']:.2f} ± {row['p_si_sd']:.2f})"
+    return f"{row['p_si']:.3f} ± {row['p_si_sd']:.3f}"
 
 
 def _known_on_map(vectors: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
-from ensemble_examples import small_ensemble
+from ensemble_examples import calibrated_ensemble, mixed_ensemble, small_ensemble
 from mlflow import MlflowClient
 from rich.console import Console
 from screening_examples import lithium_salts, mixed_folder, write_parquet
@@ -86,6 +86,32 @@ def test_the_dry_run_says_what_would_happen_and_writes_nothing(ensemble, tmp_pat
     assert "6 entries in 2 shards" in text
     assert "6 networks, CAMNS-V1, trained on 4 compounds of starter" in text
     assert not (tmp_path / "out").exists()
+
+
+def test_a_calibrated_ensemble_shows_raw_scores_and_sets(tmp_path):
+    folder = save_ensemble(tmp_path / "calibrated", calibrated_ensemble())
+    chosen = options(folder, tmp_path)
+    screen_here(chosen)
+    text = run(chosen)
+    assert "6 networks and a forest of 20 trees with weight 0.4, calibrated (platt)" in text
+    ranked = pd.read_csv(chosen.out / "ranked.csv")
+    for row in ranked.to_dict("records"):
+        shown = f"{row['p_si']:.3f} ({row['p_si_raw']:.2f} ± {row['p_si_sd']:.2f})"
+        assert shown in text or row["rank"] > 3
+    report = (chosen.out / "report.html").read_text()
+    assert "90 % set" in report and "It is calibrated on clusters" in report
+    columns = list(ranked.columns)
+    place = columns.index("p_si_sd") + 1
+    assert columns[place : place + 3] == ["p_si_raw", "set_80", "set_90"]
+    # the calibration makes numbers, so another one is another screening
+    save_ensemble(folder, calibrated_ensemble(method="isotonic"))
+    with pytest.raises(InputError, match="ensemble hash is"):
+        run(chosen)
+    # files of an ensemble before do not count
+    (folder / "old.npz").write_bytes(b"")
+    mixed = save_ensemble(tmp_path / "mixed", mixed_ensemble())
+    save_ensemble(folder, mixed_ensemble())
+    assert load_models(options(folder, tmp_path))[1] == load_models(options(mixed, tmp_path))[1]
 
 
 @pytest.fixture

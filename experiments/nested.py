@@ -5,6 +5,7 @@ Try these:
   python experiments/nested.py --dataset obelix --data-dir DIR --folder results/nested
   python experiments/nested.py --dataset obelix --data-dir DIR --part 1/2
   python experiments/nested.py --dataset obelix --data-dir DIR --folds
+  python experiments/nested.py --dataset obelix --data-dir DIR --grouping ward-6
   python experiments/nested.py --only-estimate --results docs/results
 """
 
@@ -61,10 +62,17 @@ def parser() -> argparse.ArgumentParser:
         metavar="I/N",
         help="share of the trainings that this process makes",
     )
-    how.add_argument(
+    where = how.add_mutually_exclusive_group()
+    where.add_argument(
         "--folds",
         action="store_true",
         help="train on random folds instead of left-out clusters",
+    )
+    where.add_argument(
+        "--grouping",
+        metavar="METHOD-N",
+        help="train on other clusters of the same distances, left out one at a time: complete-6, "
+        "ward-6, average-8",
     )
     how.add_argument(
         "--only-estimate", action="store_true", help="train nothing; write tables of what is there"

@@ -54,6 +54,7 @@ class NestedOptions:
     part: str = "1/1"
     only_estimate: bool = False
     folds: bool = False
+    grouping: str | None = None
     dry_run: bool = False
 
     @classmethod
@@ -135,8 +136,8 @@ def _train(
     from sie.training.threads import limit_threads
 
     limit_threads(1)
-    if options.folds:
-        _train_folds(options, data, console)
+    if options.folds or options.grouping:
+        _train_other_splits(options, data, console)
         return
     left_out, sizes = left_out_sets(data.clustering, data.labels), Sizes(options.epochs)
     write_frame(options.folder, data.labels, left_out, sizes, data.dataset_hash)
@@ -145,18 +146,32 @@ def _train(
     _train_jobs(jobs, data, left_out, sizes, options.folder, console)
 
 
-def _train_folds(options: NestedOptions, data: DevelopmentData, console: Console) -> None:
-    """Train all candidates with the first seed, and the baselines, on random folds."""
+def _train_other_splits(options: NestedOptions, data: DevelopmentData, console: Console) -> None:
+    """Train all candidates with the first seed, and the baselines, on folds or another grouping."""
     from sie.nested.baselines import fit_baselines
     from sie.splits.kfold import stratified_folds
 
-    sets = folds_as_sets(stratified_folds(list(data.labels), data.labels))
-    folder, sizes = options.folder / FOLDS, Sizes(options.epochs)
+    if options.grouping:
+        sets, name = _regrouped(data, options.grouping), options.grouping
+    else:
+        sets, name = folds_as_sets(stratified_folds(list(data.labels), data.labels)), FOLDS
+    folder, sizes = options.folder / name, Sizes(options.epochs)
     write_frame(folder, data.labels, sets, sizes, data.dataset_hash)
-    fit_baselines(_vectors(data), data.labels, sets, options.seed_numbers, folder)
+    first, step = options.share
+    if first == 0:
+        fit_baselines(_vectors(data), data.labels, sets, options.seed_numbers, folder)
     space = read_space(space_path(options.search_space, REPOSITORY / "search_spaces"))
     jobs = [job for job in jobs_of(options, space) if job[1] == options.first_seed]
-    _train_jobs(jobs, data, sets, sizes, folder, console)
+    _train_jobs(jobs[first::step], data, sets, sizes, folder, console)
+
+
+def _regrouped(data: DevelopmentData, grouping: str) -> list[LeftOut]:
+    """Return every usable cluster of another grouping, left out alone."""
+    from sie.splits.linkage import linkage_clusters, parse_grouping
+
+    made_of = {entry: c.composition.element_composition for entry, c in data.crystals.items()}
+    clustering = linkage_clusters(made_of, *parse_grouping(grouping))
+    return [item for item in left_out_sets(clustering, data.labels) if len(item.clusters) == 1]
 
 
 def _train_jobs(

@@ -68,8 +68,8 @@ def _tables(folder: Path, space: SearchSpace) -> dict[str, pd.DataFrame]:
         from sie.nested.mixtures import Mixer
 
         tables |= _mixed(Mixer(_widest(networks), forest, frame, rule), folder / FOLDS)
-    if (folder / FOLDS).is_dir():
-        tables["nested_folds"] = _folds(folder / FOLDS, networks, frame, rule)
+    if others := other_splits(folder):
+        tables["nested_folds"] = _folds(others, networks, frame, rule)
     return tables
 
 
@@ -146,14 +146,27 @@ def _fold_groups(folder: Path) -> dict[str, dict[int, Judged]]:
     return {name: fold_groups(of_folds, frame) for name, of_folds in predicted.items()}
 
 
+def other_splits(folder: Path) -> list[Path]:
+    """Return the folders of trainings on random folds and other groupings, by name."""
+    return sorted(path.parent for path in folder.glob("*/frame.json"))
+
+
 def _folds(
-    folder: Path, networks: Sequence[Scores], frame: Frame, rule: SelectionRule
+    folders: Sequence[Path], networks: Sequence[Scores], frame: Frame, rule: SelectionRule
 ) -> pd.DataFrame:
+    """Return scores on every other division of the entries; column splits says which."""
+    import pandas as pd
+
     from sie.nested.folds import folds_table
     from sie.nested.tables import candidates_table
 
     best = candidates_table(_widest(networks), frame, rule).iloc[0]["hash"]
-    return folds_table(load_trainings(folder), load_frame(folder), FOREST, best)
+    tables = []
+    for folder in folders:
+        table = folds_table(load_trainings(folder), load_frame(folder), FOREST, best)
+        table.insert(0, "splits", folder.name)
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
 
 
 def _draw(folder: Path, tables: Mapping[str, pd.DataFrame]) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from sie.errors import InputError
 from sie.hashing import content_hash
+from sie.models.registry import MODELS, find_model
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "optimiser": ("lamb", "adam", "adamw"),
@@ -75,6 +76,8 @@ class TrialConfig:
         Training aims at s/2 and 1 - s/2 instead of 0 and 1; s in [0, 1).
     class_weight : str
         none, or balanced: each class has the same share in the loss.
+    model : str
+        Which network: a name in `sie.models.registry.MODELS`.
     """
 
     init_lr: float = 4e-5
@@ -97,15 +100,16 @@ class TrialConfig:
     pooling: str = "set2set"
     label_smoothing: float = 0.0
     class_weight: str = "none"
+    model: str = "atomsets"
 
     def __post_init__(self) -> None:
-        for name, allowed in CHOICES.items():
+        for name, allowed in (*CHOICES.items(), ("model", tuple(MODELS))):
             rule = f"{name} one of {', '.join(allowed)}"
             self._require(getattr(self, name) in allowed, rule)
         self._require(isinstance(self.standardise, bool), "standardise true or false")
         self._require_numbers()
         defaults = {item.name: item.default for item in fields(self)}
-        for name in ONLY_WITH:
+        for name in {*ONLY_WITH, *find_model(self.model).ignores}:
             if not self.uses(name):
                 value = self.max_lr if name == "init_lr" else defaults[name]
                 object.__setattr__(self, name, value)
@@ -145,6 +149,8 @@ class TrialConfig:
 
     def uses(self, name: str) -> bool:
         """Return whether a hyperparameter means something beside the values of the others."""
+        if name in find_model(self.model).ignores:
+            return False
         other, values = ONLY_WITH.get(name, ("", ()))
         return not other or getattr(self, other) in values
 
@@ -174,9 +180,9 @@ class TrialConfig:
         return *self.shape[:-1], self.optimiser == "lamb"
 
     @property
-    def kind(self) -> tuple[str, str]:
-        """How the network is made beyond its sizes: pooling and activation."""
-        return self.pooling, self.activation
+    def kind(self) -> tuple[str, str, str]:
+        """How the network is made beyond its sizes: model, pooling and activation."""
+        return self.model, self.pooling, self.activation
 
     @property
     def hash(self) -> str:

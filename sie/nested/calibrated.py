@@ -1,6 +1,6 @@
 """Tables of calibration: Brier score and calibration error before and after, on unseen groups.
 
-From groups of `judged`; the fits are those of `sie.evaluation.calibration`.
+From groups of `judged`; the fits are those of `sie.ensemble.calibration`.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from sie.evaluation.bootstrap import resamples
-from sie.evaluation.calibration import (
+from sie.ensemble.calibration import (
     Bins,
     expected_calibration_error,
     fit_isotonic,
     fit_platt,
 )
+from sie.evaluation.bootstrap import resamples
 from sie.evaluation.intervals import wilson
 from sie.nested.judged import Judged
 from sie.training.metrics import binary_metrics

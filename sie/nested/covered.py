@@ -1,6 +1,6 @@
 """Tables of conformal sets: the coverage observed on unseen groups, and how large the sets are.
 
-From groups of `judged`; the sets are those of `sie.evaluation.conformal`.
+From groups of `judged`; the sets are those of `sie.ensemble.conformal`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from sie.evaluation.conformal import Coverage, coverage, fit_conformal, pooled
+from sie.ensemble.conformal import Coverage, coverage, fit_conformal, pooled
 from sie.evaluation.intervals import wilson
 from sie.nested.calibrated import ALL
 from sie.nested.judged import Judged, random_parts

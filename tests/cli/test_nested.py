@@ -28,6 +28,14 @@ def test_all_candidates_of_a_seed_come_before_the_next_seed():
     assert [c for c, _ in jobs[:half]] == [c for c, _ in jobs[half:]]
 
 
+def test_seeds_count_from_the_first():
+    space = read_space(REPOSITORY / "search_spaces" / "extended.yaml")
+    fresh = jobs_of(NestedOptions(candidates=3, seeds=2, first_seed=5), space)
+    usual = jobs_of(NestedOptions(candidates=3, seeds=2), space)
+    assert [seed for _, seed in fresh] == [seed + 5 for _, seed in usual]
+    assert [c for c, _ in fresh] == [c for c, _ in usual]
+
+
 @pytest.mark.parametrize("part", ["0/2", "3/2", "1", "a/b", "1/2/3", "-1/2"])
 def test_a_part_that_does_not_exist_is_refused(part):
     with pytest.raises(InputError, match="write it like 1/2"):

@@ -6,8 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from sie.errors import InputError
-from sie.evaluation.conformal import (
+from sie.ensemble.conformal import (
     SETS,
     ConformalSets,
     coverage,
@@ -16,6 +15,7 @@ from sie.evaluation.conformal import (
     pooled,
     set_names,
 )
+from sie.errors import InputError
 
 
 def drawn(n: int, rng: np.random.Generator, shift: float = 0.0):

@@ -7,8 +7,7 @@ from sklearn.calibration import _SigmoidCalibration, calibration_curve
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
-from sie.errors import InputError
-from sie.evaluation.calibration import (
+from sie.ensemble.calibration import (
     Bins,
     Isotonic,
     Platt,
@@ -18,6 +17,7 @@ from sie.evaluation.calibration import (
     fit_platt,
     log_odds,
 )
+from sie.errors import InputError
 
 
 def too_sure(n: int = 300, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -1,6 +1,7 @@
 """The description of a search's run: what a reader must find in it, and that MLflow takes it."""
 
 import dataclasses
+import re
 
 import pytest
 from search_examples import make_plan, make_result
@@ -34,8 +35,10 @@ def note(ended, remark="", plan=PLAN):
 
 def test_it_holds_winner_table_figures_views_and_the_way_back():
     text = note(outcome())
-    assert text.startswith("**Winner of cluster 0: AUC-PR 0.710 ± 0.014** over 2 repeats")
-    assert "a constant prediction scores 0.400" in text and "optimistic" in text
+    told = text.replace("  \n", " ")
+    assert told.startswith("**Winner of cluster 0: AUC-PR 0.710 ± 0.014** over 2 repeats")
+    assert "a constant prediction scores 0.400" in told and "optimistic" in told
+    assert "Cluster 0 of d left out, CAMN-V1, 12 trials" in told
     rows = [line for line in text.splitlines() if line.startswith("| ")]
     assert [row.split(" | ")[0] for row in rows] == ["| rank", "| ---", "| 1", "| 2", "| 3"]
     address = f"get-artifact?path=figures%2Frepeats.png&run_uuid={'f' * 32}"
@@ -52,6 +55,11 @@ def test_doubts_and_missing_winners_are_said():
     )
     assert note(outcome(interrupted=True)).startswith("**Stopped.**")
     assert COMMAND in begun_note(PLAN, COMMAND)
+
+
+def test_no_line_of_text_runs_out_of_the_page():
+    lines = note(outcome(), "a doubt " * 40).splitlines()
+    assert all(len(line) < 110 for line in lines if not re.match(r"\| |!?\[|\*\*(Fig|Views)", line))
 
 
 def test_a_name_cannot_change_the_page():

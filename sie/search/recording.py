@@ -272,6 +272,7 @@ class SearchRecord:
             self._recorder.close_run(run_id, result.status, result.reason, at_ms=at_ms)
             return
         metrics = {
+            **scores(ended, self._plan.rule),
             "n_epochs": float(result.n_epochs),
             "seconds_training": result.seconds_training,
             "seconds_setup": result.seconds_setup,
@@ -279,6 +280,5 @@ class SearchRecord:
         }
         if result.status.counts or result.status is TrialStatus.DIVERGED:
             metrics["objective"] = ended.objective
-        metrics |= scores(ended, self._plan.rule)
         curves = result.curves
         self._recorder.close_run(run_id, result.status, result.reason, curves, metrics, at_ms)

@@ -98,9 +98,22 @@ def test_the_parent_documents_the_search(record):
         "hold_out.json",
         "repeats.json",
         "winner.json",
+        "entries.csv",
         "figures",
     } <= names
     assert parent.status == "FINISHED"
+    (data,) = store.client().get_run(parent.run_id).inputs.dataset_inputs
+    assert (data.dataset.name, data.dataset.digest) == ("starter", parent.tags["dataset_hash"])
+    assert "Winner of cluster 0" in parent.tags["mlflow.note.content"]
+
+
+def test_every_run_has_a_score_and_a_rank(record):
+    store, experiment, parent = record
+    runs = children(store, experiment, parent.run_id)
+    assert all({"best_val_auc_pr", "rank"} <= run.metrics.keys() for run in (parent, *runs))
+    for phase, places in (("search", [1, 2, 3, 4]), ("repeat", [1, 1, 2, 2])):
+        own = [run for run in runs if run.tags["phase"] == phase]
+        assert sorted(run.metrics["rank"] for run in own) == places
 
 
 def test_test_ids_never_reach_a_trial(record):
@@ -109,6 +122,10 @@ def test_test_ids_never_reach_a_trial(record):
     held = load_hold_out(Path(client.download_artifacts(parent.run_id, "hold_out.json")))
     archive = load_splits(Path(client.download_artifacts(parent.run_id, "splits.json")))
     (split,) = archive.splits
+    entries = Path(client.download_artifacts(parent.run_id, "entries.csv")).read_text()
+    rows = entries.splitlines()
+    assert rows[0] == "id,formula,log10_sigma,label"
+    assert {row.partition(",")[0] for row in rows[1:]} == set(held.development)
     assert set(split.train) | set(split.validation) == set(held.development)
     assert len(held.test) >= 10
     assert set(held.test).isdisjoint(held.development)

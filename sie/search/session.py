@@ -34,6 +34,11 @@ _WORKER_ENV = {
     "OMP_NUM_THREADS": "1",
 }
 
+STARTS = 3
+"""How often Ray is started on a machine that is too busy for it."""
+
+log = logging.getLogger(__name__)
+
 _lifeline: Lifeline | None = None
 _joined = False
 
@@ -61,19 +66,37 @@ def start_ray(address: str | None) -> int:
             require_cluster(address)
         if not verbose:
             _hide_ray_lines()
+        _init(address, options)
+        # Ray makes it readable for all users of the machine, and it opens the cluster
+        keep_private(Path.home() / ".ray" / "auth_token")
+    _stop_gently_on_sigterm()
+    _take_note_of(address)
+    return int(ray.cluster_resources().get("CPU", 1))
+
+
+def _init(address: str | None, options: dict[str, Any]) -> None:
+    """Start or join Ray; on this machine again where it was only slow."""
+    for again in reversed(range(STARTS)):
         try:
             ray.init(runtime_env={"env_vars": _WORKER_ENV}, **options)
+            return
         except (ConnectionError, RuntimeError, ValueError) as error:
             where = f"the Ray cluster at {address}" if address else "Ray on this machine"
             reason = " ".join(str(error).split())[:160]
             raise SieError(
                 f"cannot reach {where}: {reason}; check --address, or leave it out to run here"
             ) from error
-        # Ray makes it readable for all users of the machine, and it opens the cluster
-        keep_private(Path.home() / ".ray" / "auth_token")
-    _stop_gently_on_sigterm()
-    _take_note_of(address)
-    return int(ray.cluster_resources().get("CPU", 1))
+        except Exception as error:
+            # a bare Exception: Ray waits 30 s for its own processes, whatever else runs here
+            if "timed out during startup" not in str(error):
+                raise
+            ray.shutdown()
+            if not again:
+                raise SieError(
+                    f"Ray did not start on this machine within 30 s, {STARTS} times over: too much "
+                    "else is running, or memory is short; give the command again later"
+                ) from error
+            log.warning("Ray did not start within 30 s; trying again")
 
 
 def _hide_ray_lines() -> None:

@@ -96,6 +96,11 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument("--one-of-several", action="store_true", help=argparse.SUPPRESS)
     how.add_argument("--dry-run", action="store_true", help="print the plan and exit")
     arguments.add_tracking_options(built)
+    how.add_argument(
+        "--system-metrics",
+        action="store_true",
+        help="record processor, memory, disk and network of this machine while the search runs",
+    )
     arguments.add_verbosity_options(built)
     return built
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 from pymatgen.core import Lattice, Structure
 
-from sie.ensemble.record import KnownCompounds, Member, Recipe, TrainedEnsemble
+from sie.ensemble.building import forest_of
+from sie.ensemble.record import ForestPart, KnownCompounds, Member, Recipe, TrainedEnsemble
 from sie.models.config import TrialConfig
 from sie.models.initial import glorot_uniform
 from sie.models.readout_weights import initial_readout
@@ -94,3 +97,13 @@ def small_ensemble(representation: str = "CAMNS", level: str = "V1") -> TrainedE
         recipe, members, weights, known, (0.1, 0.2, 0.3, 0.4, float("nan"), 0.6),
         ("cluster 3, seed 1: loss not finite",), {"code_version": "1", "seconds": np.float64(2.5)},
     )  # fmt: skip
+
+
+def mixed_ensemble(
+    representation: str = "CAMNS", level: str = "V1", weight: float = 0.4
+) -> TrainedEnsemble:
+    """The small ensemble with a forest, which has learnt from the four known compounds."""
+    small = small_ensemble(representation, level)
+    recipe = dataclasses.replace(small.recipe, forest=ForestPart(weight, 3, 20))
+    forest = forest_of(recipe, small.known, small.known.ids)
+    return dataclasses.replace(small, recipe=recipe, forest=forest)

@@ -24,7 +24,7 @@ from sie.datasets.registry import load_dataset
 from sie.ensemble.building import Advance, Material, assemble, estimate_seconds, train_members
 from sie.ensemble.kept import KeptMembers, TrainedMember
 from sie.ensemble.known import known_compounds
-from sie.ensemble.planning import make_recipe
+from sie.ensemble.planning import make_recipe, mixed
 from sie.ensemble.record import Recipe, TrainedEnsemble
 from sie.ensemble.recording import (
     EnsembleRecord,
@@ -36,6 +36,7 @@ from sie.ensemble.recording import (
 )
 from sie.ensemble.registry import fetched
 from sie.ensemble.storage import load_ensemble, save_ensemble
+from sie.ensemble.winner_rule import WinnerRule, by_rule
 from sie.ensemble.winners import (
     ClusterSearch,
     find_searches,
@@ -126,11 +127,14 @@ def _plan(options: EnsembleOptions, stage: Callable[[str], None], console: Conso
         options.allow_missing,
     )
     stage("judging the repeats")
-    searches = judge_searches(store, store.experiment(experiment), selection.parents)
+    judged = judge_searches(store, store.experiment(experiment), selection.parents)
+    searches, chosen = by_rule(judged, WinnerRule(options.winner))
     print_lines(console, [f"beware: {text}" for text in selection.remarks])
+    print_lines(console, chosen)
     recipe = make_recipe(
         problem, searches, options.seeds, options.top_configs, options.seed, options.epochs
     )
+    recipe = mixed(recipe, options.mix_forest, options.seed)
     material = Material(problem.features, problem.labels, _starts(options, problem, recipe))
     return Plan(data, problem, searches, recipe, material, store)
 
@@ -195,8 +199,9 @@ def _build(
     with _claimed(kept.folder):
         if options.fresh:
             kept.remove()
+        settings: dict[str, int | str]
         settings = {"seeds": options.seeds, "top_configs": options.top_configs}
-        settings |= {"master_seed": options.seed}
+        settings |= {"master_seed": options.seed, "winner_rule": options.winner}
         record = EnsembleRecord(recorder, recipe, plan.searches, settings, options.fresh)
         try:
             _train_and_publish(options, plan, record, kept, workers, console)

@@ -37,10 +37,12 @@ class EnsembleOptions:
     exclude: tuple[int, ...] = ()
     allow_missing: bool = False
     top_configs: int = 1
+    winner: str = "best"
     seeds: int = 10
     seed: int = 42
     epochs: int | None = None
     pretrained: str | None = None
+    mix_forest: float = 0.0
     max_concurrent: int = 4
     address: str | None = None
     fresh: bool = False

@@ -61,6 +61,23 @@ def load_dataset(
     return database
 
 
+def dataset_source(name: str, data_dir: Path | None = None, table: Path | None = None) -> str:
+    """Return where a dataset comes from, for the record: an address, a path, or a package.
+
+    The parameters are those of `load_dataset`.
+    """
+    if (folder := record_folder(name, data_dir)) is not None:
+        return str(folder.absolute())
+    if name == "table":
+        return str(table.absolute()) if table is not None else ""
+    if name == "obelix":
+        from sie.datasets import obelix
+
+        local = data_dir or os.environ.get(obelix.DATA_DIR_VARIABLE)
+        return str(Path(local).expanduser().absolute()) if local else obelix.BASE_URL
+    return f"sie.datasets.{name}"
+
+
 def record_folder(name: str, data_dir: Path | None) -> Path | None:
     """Return the folder of the data record that is meant; None for a dataset's name."""
     if name == "record":

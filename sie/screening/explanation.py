@@ -148,7 +148,7 @@ def explain(
         raise InputError(f"{len(reading.ids)} structures given; explain them one by one")
     ((entry, crystal),) = reading.structures.items()
     features = ensemble.features({entry: crystal})
-    scores = ensemble.score_features(features)
+    scores = ensemble.score_features(features, [crystal.composition])
     order = _nearest_vectors(ensemble.known, _mean_vector(features))
     return Explanation(
         entry,

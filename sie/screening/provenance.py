@@ -13,6 +13,7 @@ from sie.hashing import content_hash
 SOURCES = (
     "datasets/cif.py",
     "datasets/crystal_columns.py",
+    "ensemble/forest.py",
     "ensemble/predictor.py",
     "ensemble/storage.py",
     "features/band_gap.py",

@@ -149,6 +149,9 @@ class RepeatedConfig:
         Repeats that diverged (they count with `PENALTY`) and that gave nothing to count.
     scores : Mapping[str, float]
         Mean of every validation metric over that window and the repeats that did not diverge.
+    places : tuple of int
+        Of each value, the place of its repeat among all that were given: equal places of two
+        configurations had the same seed.
     """
 
     config: TrialConfig
@@ -157,6 +160,7 @@ class RepeatedConfig:
     n_diverged: int = 0
     n_failed: int = 0
     scores: Mapping[str, float] = field(default_factory=dict)
+    places: tuple[int, ...] = ()
 
     @property
     def mean(self) -> float:
@@ -178,8 +182,10 @@ def judge_repeats(
     diverged counts as `PENALTY` from the epoch it diverged; one that failed for other reasons
     says nothing about the configuration and is left out, but counted.
     """
-    full = [r.curves[OBJECTIVE] for r in results if r.status.counts and r.n_epochs]
-    diverged = [r for r in results if r.status is TrialStatus.DIVERGED]
+    complete = [i for i, r in enumerate(results) if r.status.counts and r.n_epochs]
+    full = [results[i].curves[OBJECTIVE] for i in complete]
+    lost = [i for i, r in enumerate(results) if r.status is TrialStatus.DIVERGED]
+    diverged = [results[i] for i in lost]
     failed = len(results) - len(full) - len(diverged)
     if not full:
         return None
@@ -190,13 +196,14 @@ def judge_repeats(
     if window is None:
         return None
     values = tuple(window.of(curve) for curve in curves)
-    counted = [r.curves for r in results if r.status.counts and r.n_epochs]
+    counted = [results[i].curves for i in complete]
     scores = {
         name: float(np.mean([window.of(curves[name]) for curves in counted]))
         for name in METRICS
         if name.startswith("val_") and name in counted[0]
     }
-    return RepeatedConfig(config, window, values, len(diverged), failed, scores)
+    places = (*complete, *lost)
+    return RepeatedConfig(config, window, values, len(diverged), failed, scores, places)
 
 
 def pick_winner(judged: Sequence[RepeatedConfig]) -> RepeatedConfig | None:

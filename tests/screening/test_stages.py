@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from ensemble_examples import crystals, rock_salt, small_ensemble
+from ensemble_examples import crystals, mixed_ensemble, rock_salt, small_ensemble
 from pymatgen.core import Composition, Lattice, Structure
 
 from sie.ensemble.predictor import SuperionicEnsemble
@@ -52,7 +52,9 @@ def rows(result):
     return {row["id"]: row for row in result.table.to_pylist()}
 
 
-def test_scores_are_those_that_the_ensemble_gives_by_itself(ensemble):
+@pytest.mark.parametrize("made", [small_ensemble, mixed_ensemble])
+def test_scores_are_those_that_the_ensemble_gives_by_itself(made):
+    ensemble = SuperionicEnsemble(made())
     result = screened(ensemble, Listed(crystals()))
     assert result.table.column_names == list(COLUMNS)
     expected = ensemble.score(crystals())
@@ -110,9 +112,9 @@ def test_no_more_than_a_group_is_read_before_it_is_screened(ensemble, monkeypatc
 
     score = ensemble.score_features
 
-    def watching(features):
+    def watching(features, compositions):
         seen.append(len(read))
-        return score(features)
+        return score(features, compositions)
 
     monkeypatch.setattr(ensemble, "score_features", watching)
     screened(ensemble, Watched(crystals()))

@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import threading
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -76,7 +77,11 @@ def start_ray(address: str | None) -> int:
 
 def _init(address: str | None, options: dict[str, Any]) -> None:
     """Start or join Ray; on this machine again where it was only slow."""
+    import psutil  # Ray brings it along
+
+    here = psutil.Process()
     for again in reversed(range(STARTS)):
+        before = set(here.children())
         try:
             ray.init(runtime_env={"env_vars": _WORKER_ENV}, **options)
             return
@@ -90,7 +95,9 @@ def _init(address: str | None, options: dict[str, Any]) -> None:
             # a bare Exception: Ray waits 30 s for its own processes, whatever else runs here
             if "timed out during startup" not in str(error):
                 raise
-            ray.shutdown()
+            for process in set(here.children()) - before:  # nobody else knows of them
+                with suppress(psutil.Error):
+                    process.kill()
             if not again:
                 raise SieError(
                     f"Ray did not start on this machine within 30 s, {STARTS} times over: too much "

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+
 import pytest
 
 from sie.errors import SieError
@@ -17,21 +20,40 @@ SLOW = Exception(
 @pytest.fixture
 def starts(monkeypatch):
     """The endings of the next starts of Ray, None for a good one; those that are left."""
-    endings = []
+    endings = Endings()
 
     def init(**options):
         if (ending := endings.pop(0)) is not None:
+            endings.children.append(subprocess.Popen(["sleep", "60"]))
             raise ending
 
     monkeypatch.setattr(session.ray, "init", init)
-    monkeypatch.setattr(session.ray, "shutdown", lambda: None)
-    return endings
+    yield endings
+    for child in endings.children:
+        child.kill()
+        child.wait()
 
 
-def test_a_slow_start_is_tried_again(starts):
+class Endings(list):
+    def __init__(self):
+        super().__init__()
+        self.children = []
+
+
+def test_a_slow_start_is_tried_again_and_leaves_no_process(starts):
     starts += [SLOW, None]
     session._init(None, {})
     assert starts == []
+    (child,) = starts.children
+    assert child.wait(timeout=10) == -signal.SIGKILL
+
+
+def test_processes_of_others_are_left_alone(starts):
+    other = subprocess.Popen(["sleep", "60"])
+    starts.children.append(other)
+    starts += [SLOW, None]
+    session._init(None, {})
+    assert other.poll() is None
 
 
 def test_a_machine_that_stays_busy_is_one_line(starts):

@@ -13,6 +13,9 @@ from dataclasses import replace
 
 from rich.console import Console
 
+from sie.cli.config_file import log_options
+from sie.cli.loco_answer import SearchedCluster, SearchesDone, read_searches
+from sie.cli.loco_answer import planned as planned_answer
 from sie.cli.loco_options import LocoOptions
 from sie.cli.outcome import Prepared, document, draw, print_lines, print_next, print_outcome
 from sie.cli.side_by_side import search_side_by_side
@@ -22,7 +25,6 @@ from sie.reporting.console import LiveProgress, plan_table
 from sie.search.estimate import estimate_seconds
 from sie.search.plan import Mode, Sampler, Scheduler, SearchPlan
 from sie.search.problem import LearningProblem, prepare_problem
-from sie.search.record import SearchOutcome
 from sie.search.selection import SelectionRule
 from sie.splits.left_out import loco_split, usable_clusters
 from sie.splits.record import Split
@@ -99,8 +101,8 @@ def plan_searches(options: LocoOptions, problem: LearningProblem) -> list[tuple[
     return plans
 
 
-def search_clusters(options: LocoOptions, console: Console) -> bool:
-    """Search every cluster asked for and print the results; True when the user stopped it.
+def search_clusters(options: LocoOptions, console: Console) -> SearchesDone:
+    """Search every cluster asked for, print the results and return them.
 
     On this machine one after the other; on a Ray cluster that was joined, side by side.
     """
@@ -108,16 +110,21 @@ def search_clusters(options: LocoOptions, console: Console) -> bool:
     planned = plan_searches(options, prepared.problem)
     local = options.address is None
     workers = min(options.max_concurrent, os.cpu_count() or 1) if local else options.max_concurrent
+    experiment = prepared.problem.experiment
     if not options.one_of_several:
-        _print_plans(planned, prepared, workers, console)
-    if options.dry_run:
-        return False
+        seconds = _print_plans(planned, prepared, workers, console)
+        if options.dry_run:
+            plans = [planned_answer(plan, s) for (_, plan), s in zip(planned, seconds, strict=True)]
+            return SearchesDone(experiment, plans=plans)
     with console.status("opening the MLflow store (the first time takes about ten seconds)"):
         store = open_store(options.tracking_uri, options.record_folder)
-        recorder = Recorder(store, prepared.problem.experiment)
+        recorder = Recorder(store, experiment)
     options, planned = _still_to_search(options, planned, recorder, console)
     if not local and len(planned) > 1:
-        return search_side_by_side(options, [plan.cluster for _, plan in planned], store, console)
+        clusters = [plan.cluster for _, plan in planned]
+        stopped = search_side_by_side(options, clusters, store, console)
+        found = read_searches(store, experiment, options.name, clusters)
+        return SearchesDone(experiment, stopped, found, store=store.shown)
     from sie.search.session import start_ray, stop_ray
 
     began = time.perf_counter()
@@ -125,18 +132,22 @@ def search_clusters(options: LocoOptions, console: Console) -> bool:
         workers = min(options.max_concurrent, start_ray(options.address))
     starting = time.perf_counter() - began
     try:
-        outcome = search_planned(options, prepared, planned, recorder, workers, console, starting)
+        done = search_planned(options, prepared, planned, recorder, workers, console, starting)
     finally:
         stop_ray()
+    last = done[-1].outcome
     if not options.one_of_several:
         command, next_command = store.ui_command(), options.command("all")
-        print_next(prepared.problem.experiment, command, next_command, outcome, console)
-    return outcome.interrupted
+        print_next(experiment, command, next_command, last, console)
+    found = [item.as_dict() for item in done]
+    return SearchesDone(experiment, last.interrupted, found, store=store.shown)
 
 
 def _print_plans(
     planned: Sequence[tuple[Split, SearchPlan]], prepared: Prepared, workers: int, console: Console
-) -> None:
+) -> list[float]:
+    """Print plans, and return the estimate of each one's wall time."""
+    estimates = []
     for split, plan in planned:
         print_lines(console, [f"split {split.name}: {prepared.problem.leakage(split).line()}"])
         sizes = prepared.problem.sizes(split)
@@ -144,6 +155,8 @@ def _print_plans(
             plan.space, plan.budget, sizes, workers, scheduler=plan.scheduler
         )
         console.print(plan_table(plan, workers, seconds), highlight=False)
+        estimates.append(seconds)
+    return estimates
 
 
 def _still_to_search(
@@ -190,19 +203,21 @@ def search_planned(
     workers: int,
     console: Console,
     seconds_starting: float = 0.0,
-) -> SearchOutcome:
-    """Search one split after the other until the user stops it; return the last outcome.
+) -> list[SearchedCluster]:
+    """Search one split after the other until the user stops it; return what was searched.
 
     Ray must be running; `seconds_starting` is what starting it took.
     """
+    done: list[SearchedCluster] = []
     for split, plan in planned:
-        outcome = _search_one(
+        searched = _search_one(
             options, prepared, split, plan, recorder, workers, seconds_starting, console
         )
+        done.append(searched)
         options, seconds_starting = replace(options, resume=False), 0.0
-        if outcome.interrupted:
+        if searched.outcome.interrupted:
             break
-    return outcome
+    return done
 
 
 def _search_one(
@@ -214,7 +229,7 @@ def _search_one(
     workers: int,
     seconds_starting: float,
     console: Console,
-) -> SearchOutcome:
+) -> SearchedCluster:
     from sie.search.loco import search_cluster
     from sie.search.recording import SearchRecord
 
@@ -227,6 +242,7 @@ def _search_one(
             "are done (--fresh starts anew)"
         )
     document(recorder, record.parent, prepared, split, plan)
+    log_options(recorder, record.parent, options.logged)
 
     def progress(title: str, total: int) -> AbstractContextManager[LiveProgress]:
         return LiveProgress(console, title, total)
@@ -257,7 +273,7 @@ def _search_one(
         record.rescue()
         raise
     print_outcome(plan, outcome, floor, console)
-    return outcome
+    return SearchedCluster(plan, outcome, floor)
 
 
 def _clusters(options: LocoOptions, problem: LearningProblem) -> list[int]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from sie.cli.arguments import REPOSITORY
+from sie.cli.config_file import RUN_YAML, write_options
 from sie.cli.outcome import print_lines
 from sie.cli.prepare import prepare_database
 from sie.datasets.registry import load_dataset, record_folder
@@ -64,6 +65,7 @@ class NestedOptions:
     only_estimate: bool = False
     folds: bool = False
     dry_run: bool = False
+    run_options: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def from_command_line(cls, values: Mapping[str, Any]) -> NestedOptions:
@@ -86,8 +88,8 @@ class NestedOptions:
         return int(number) - 1, int(of)
 
 
-def run_nested(options: NestedOptions, console: Console) -> None:
-    """Train what is missing, then write the tables.
+def run_nested(options: NestedOptions, console: Console) -> dict[str, Any]:
+    """Train what is missing, then write the tables; return them, or how much there is to do.
 
     Raises
     ------
@@ -101,14 +103,21 @@ def run_nested(options: NestedOptions, console: Console) -> None:
         lines = [f"{len(jobs)} trainings of candidates, {options.epochs} epochs each, on every"]
         lines += ["single and every pair of clusters left out; nothing was trained"]
         print_lines(console, lines)
-        return
+        return {"trainings": len(jobs)}
+    write_options(options.folder / _run_yaml(options), options.run_options)
     if not options.only_estimate:
         data = _data(options, console)
         _train(options, data, jobs[first::step], console)
     if not options.only_estimate and step > 1:
         print_lines(console, ["this part is done; --only-estimate makes the tables"])
-        return
-    write_tables(options, space, console)
+        return {"work": options.folder, "part": options.part}
+    tables = write_tables(options, space, console)
+    return {"work": options.folder, "folder": options.results, "tables": tables}
+
+
+def _run_yaml(options: NestedOptions) -> str:
+    first, step = options.share
+    return RUN_YAML if step == 1 else f"run-{first + 1}-of-{step}.yaml"
 
 
 def jobs_of(options: NestedOptions, space: SearchSpace) -> list[tuple[Candidate, int]]:
@@ -117,8 +126,10 @@ def jobs_of(options: NestedOptions, space: SearchSpace) -> list[tuple[Candidate,
     return [(candidate, seed) for seed in range(options.seeds) for candidate in listed]
 
 
-def write_tables(options: NestedOptions, space: SearchSpace, console: Console) -> None:
-    """Write nested_*.csv of what is in the folder."""
+def write_tables(
+    options: NestedOptions, space: SearchSpace, console: Console
+) -> dict[str, pd.DataFrame]:
+    """Write nested_*.csv of what is in the folder, and return them by name."""
     import pandas as pd
 
     from sie.nested.folds import folds_table
@@ -163,6 +174,7 @@ def write_tables(options: NestedOptions, space: SearchSpace, console: Console) -
         _write(options.results / f"{name}.csv", content)
     print_lines(console, _lines(tables["nested_summary"]))
     print_lines(console, [f"tables: {options.results}"])
+    return tables
 
 
 def _seed_sets(networks: Sequence[Scores]) -> list[tuple[str, tuple[int, ...]]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import pandas as pd
 from rich.console import Console
 
 import sie
+from sie.cli.config_file import RUN_YAML, write_options
 from sie.cli.outcome import print_lines
 from sie.datasets.duplicates import DuplicateGroup, duplicates_table, median_of_groups
 from sie.datasets.record import Database
@@ -43,6 +44,8 @@ class PrepareOptions:
     cifs: Path | None = None
     out: Path | None = None
     keep_duplicates: bool = False
+    dry_run: bool = False
+    run_options: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def from_command_line(cls, values: Mapping[str, Any]) -> PrepareOptions:
@@ -51,7 +54,9 @@ class PrepareOptions:
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values of what decides the content of the record."""
-        plain = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "out"}
+        others = ("out", "dry_run", "run_options")
+        names = [item.name for item in fields(self) if item.name not in others]
+        plain = {name: getattr(self, name) for name in names}
         return {k: str(v) if isinstance(v, Path) else v for k, v in plain.items()}
 
 
@@ -115,8 +120,8 @@ def prepare_database(
     )
 
 
-def prepare_dataset(options: PrepareOptions, console: Console) -> None:
-    """Load, prepare, write and print.
+def prepare_dataset(options: PrepareOptions, console: Console) -> dict[str, Any]:
+    """Load, prepare, write and print; return where the record is and what it holds.
 
     Raises
     ------
@@ -128,11 +133,19 @@ def prepare_dataset(options: PrepareOptions, console: Console) -> None:
             options.dataset, data_dir=options.data_dir, table=options.table, cifs=options.cifs
         )
         folder = _folder(options, loaded)
+        found = {"folder": folder, "dataset": loaded.name, "loaded": len(loaded)}
+        if options.dry_run:
+            lines = f"{loaded.name}: {len(loaded)} entries, {len(loaded.left_out)} left out"
+            print_lines(console, [lines, f"the data record would go to {folder}"])
+            return found
         prepared = prepare_database(loaded, options.keep_duplicates, status.update)
         status.update("writing the data record")
         write_prepared(folder, prepared, _provenance(options, loaded, prepared))
+        write_options(folder / RUN_YAML, options.run_options)
     print_lines(console, [*prepared.report.lines(), *_duplicate_lines(prepared, options)])
     print_lines(console, _next_lines(folder, prepared))
+    counts = _provenance(options, loaded, prepared)["counts"]
+    return {**found, "dataset_hash": prepared.database.hash, "counts": counts}
 
 
 def write_prepared(folder: Path, prepared: PreparedDatabase, provenance: Mapping[str, Any]) -> None:

@@ -21,7 +21,8 @@ from sie.cli.outcome import Prepared, document, draw, print_lines, print_next, p
 from sie.cli.side_by_side import search_side_by_side
 from sie.datasets.registry import load_dataset
 from sie.errors import InputError, SieError, TrackingError
-from sie.reporting.console import LiveProgress, plan_table
+from sie.reporting.console import plan_table
+from sie.reporting.live import LiveProgress
 from sie.search.estimate import estimate_seconds
 from sie.search.plan import Mode, Sampler, Scheduler, SearchPlan
 from sie.search.problem import LearningProblem, prepare_problem

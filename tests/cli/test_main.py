@@ -42,7 +42,7 @@ def raising(error):
 def test_errors_become_one_line_and_a_code(monkeypatch, capsys, error, code, text):
     monkeypatch.setattr("sys.argv", ["script"])
     parser = argparse.ArgumentParser()
-    arguments.add_verbosity_options(parser)
+    arguments.add_common_options(parser)
     assert run(parser, raising(error)) == code
     captured = capsys.readouterr()
     assert text in captured.err
@@ -52,7 +52,7 @@ def test_errors_become_one_line_and_a_code(monkeypatch, capsys, error, code, tex
 def test_a_bug_is_not_hidden(monkeypatch):
     monkeypatch.setattr("sys.argv", ["script"])
     parser = argparse.ArgumentParser()
-    arguments.add_verbosity_options(parser)
+    arguments.add_common_options(parser)
     with pytest.raises(ZeroDivisionError):
         run(parser, raising(ZeroDivisionError()))
 

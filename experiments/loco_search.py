@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sie.cli import arguments
 from sie.cli.answer import Answer
@@ -40,13 +40,17 @@ def parser() -> argparse.ArgumentParser:
     budget = built.add_argument_group("budget (default: the article's)")
     budget.add_argument("--preset", choices=("quick", "paper"), help="a budget and a space")
     budget.add_argument(
-        "--search-space", metavar="NAME|YAML", help="paper, quick, or a file (default: paper)"
+        "--search-space",
+        metavar="NAME|YAML",
+        help="one of search_spaces/, or a file (default: the preset's, or paper)",
     )
-    budget.add_argument("--trials", type=arguments.positive, help="configurations to draw")
-    budget.add_argument("--top", type=arguments.not_negative, help="configurations to repeat")
-    budget.add_argument("--repeats", type=arguments.not_negative, help="seeds of each")
-    budget.add_argument("--max-epochs", type=arguments.positive, help="longest trial")
-    budget.add_argument("--grace-epochs", type=arguments.positive, help="epochs before ASHA stops")
+    number: dict[str, Any] = {"type": arguments.positive, "metavar": "N"}
+    or_none: dict[str, Any] = {"type": arguments.not_negative, "metavar": "N"}
+    budget.add_argument("--trials", **number, help="configurations to draw")
+    budget.add_argument("--top", **or_none, help="configurations to repeat")
+    budget.add_argument("--repeats", **or_none, help="seeds of each")
+    budget.add_argument("--max-epochs", **number, help="longest trial")
+    budget.add_argument("--grace-epochs", **number, help="epochs before ASHA stops")
     budget.add_argument(
         "--trial-time-limit-s", type=float, metavar="S", help="longest trial in seconds"
     )

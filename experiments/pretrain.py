@@ -41,7 +41,8 @@ def parser() -> argparse.ArgumentParser:
         "--source",
         default="matbench",
         metavar="matbench|FILE",
-        help="matbench_mp_is_metal (downloaded), or your .parquet, .json or .csv",
+        help="matbench_mp_is_metal (downloaded), or your .parquet, .json or .csv "
+        "(default: %(default)s)",
     )
     arguments.add(data, "--cifs", help="folder of CIFs named by id, with a .csv")
     arguments.add(data, "--representation")
@@ -54,7 +55,9 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument(
         "--shapes", default="2x64", metavar="2x64,3x64", help="layers x neurons (default: 2x64)"
     )
-    how.add_argument("--epochs", type=arguments.positive, help="longest training (default: 40)")
+    how.add_argument(
+        "--epochs", type=arguments.positive, metavar="N", help="longest training (default: 40)"
+    )
     how.add_argument("--batch-size", type=arguments.positive, help="crystals a step (default: 256)")
     how.add_argument("--max-lr", type=float, metavar="RATE", help="highest learning rate")
     arguments.add(how, "--seed")

@@ -61,11 +61,11 @@ class LiveProgress:
             TextColumn("{task.description}"),
             BarColumn(bar_width=20),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[note]}"),
             TimeElapsedColumn(),
+            TextColumn("{task.fields[left]}"),
             console=console,
         )
-        self._task = self._bar.add_task(title, total=total, note="starting workers")
+        self._task = self._bar.add_task(title, total=total, left="starting workers")
         self._live = Live(self, console=console, refresh_per_second=4, transient=False)
 
     def __enter__(self) -> LiveProgress:
@@ -117,18 +117,21 @@ class LiveProgress:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield the bar, and below it the curves as far as there are any."""
-        yield Group(self._bar, *self._curves(options.ascii_only))
+        # on lines of their own: 80 columns hold either
+        yield Group(self._bar, Text(f"  {self._note()}"), *self._curves(options.ascii_only))
 
     def _print_line(self, done: int) -> None:
         elapsed = duration(time.monotonic() - self._began)
+        left = self._left()
         self._console.print(
-            f"{self._title}: {done}/{self._total}, {self._note()}, {elapsed} so far",
+            f"{self._title}: {done}/{self._total}, {self._note()}, {elapsed} so far"
+            + (f", {left}" if left else ""),
             highlight=False,
             soft_wrap=True,
         )
 
     def _update(self) -> None:
-        self._bar.update(self._task, completed=self._ends.total(), note=self._note())
+        self._bar.update(self._task, completed=self._ends.total(), left=self._left())
 
     def _note(self) -> str:
         best = f"best {self._best:.3f}" if math.isfinite(self._best) else "no score yet"
@@ -136,17 +139,15 @@ class LiveProgress:
         parts += [
             f"{self._ends[status]} {word}" for status, word in ENDS.items() if self._ends[status]
         ]
-        left = self._seconds_left()
-        if left > 0:
-            parts.append(f"about {duration(left)} left")
         return ", ".join(parts)
 
-    def _seconds_left(self) -> float:
-        """Return the time that the rest takes at the speed so far; NaN where none is known."""
-        if not self._trained:
-            return math.nan
+    def _left(self) -> str:
+        """Return the time that the rest takes at the speed so far; nothing where none is known."""
+        rest = self._total - self._ends.total()
+        if not (self._trained and rest):
+            return ""
         each = (time.monotonic() - self._first_report) / self._trained
-        return each * (self._total - self._ends.total())
+        return f"about {duration(each * rest)} left"
 
     def _curves(self, ascii_only: bool) -> list[Table]:
         """Return validation AUC-PR by epoch, all on one scale."""

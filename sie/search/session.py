@@ -49,10 +49,10 @@ def start_ray(address: str | None) -> int:
     os.environ.update(_QUIET)
     # Tune would print the tracebacks of workers that are lost; their trials have a reason instead
     verbose = logging.getLogger("sie").isEnabledFor(logging.INFO)
-    level = logging.ERROR if verbose else logging.CRITICAL
+    level = logging.INFO if verbose else logging.CRITICAL
     logging.getLogger("ray").setLevel(level)
     if not ray.is_initialized():
-        options: dict[str, Any] = {"log_to_driver": False, "logging_level": level}
+        options: dict[str, Any] = {"log_to_driver": verbose, "logging_level": level}
         if address is None:
             options |= {"address": "local", "include_dashboard": False}
         else:
@@ -62,7 +62,7 @@ def start_ray(address: str | None) -> int:
         if not verbose:
             _hide_ray_lines()
         try:
-            ray.init(runtime_env={"env_vars": _WORKER_ENV}, **options)
+            ray.init(runtime_env={"env_vars": _worker_env(verbose)}, **options)
         except (ConnectionError, RuntimeError, ValueError) as error:
             where = f"the Ray cluster at {address}" if address else "Ray on this machine"
             reason = " ".join(str(error).split())[:160]
@@ -74,6 +74,10 @@ def start_ray(address: str | None) -> int:
     _stop_gently_on_sigterm()
     _take_note_of(address)
     return int(ray.cluster_resources().get("CPU", 1))
+
+
+def _worker_env(verbose: bool) -> dict[str, str]:
+    return {**_WORKER_ENV, "TF_CPP_MIN_LOG_LEVEL": "0"} if verbose else _WORKER_ENV
 
 
 def _hide_ray_lines() -> None:

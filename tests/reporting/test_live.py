@@ -86,8 +86,7 @@ def test_every_end_is_counted_by_its_kind():
         progress.trial_started(ended.task)
         progress.trial_ended(ended)
     text = shown(progress)
-    assert "best 0.400" in text
-    assert "2 stopped, 1 diverged" in text
+    assert "best 0.400, 2 stopped, 1 diverged" in text
 
 
 def test_the_time_left_is_that_of_trials_trained_now(clock):

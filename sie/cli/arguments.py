@@ -203,7 +203,7 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
         "--config",
         type=Path,
         metavar="YAML",
-        help="file of options, as run.yaml of an earlier run; the command line goes before it",
+        help="file of options, as run.yaml of an earlier run; the command line overrides it",
     )
     group.add_argument(
         "--json",

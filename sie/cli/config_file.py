@@ -1,4 +1,4 @@
-"""Options from a file, the command line before them, and back: --config and run.yaml.
+"""Options from a file, overridden by the command line, and back: --config and run.yaml.
 
 A key is an option's name with underscores or dashes. Values are read as they are written, and
 treated as if they stood on the command line; so both have the same rules.

@@ -14,7 +14,9 @@ from pathlib import Path
 from rich.console import Console
 
 from sie.cli import ensemble_outcome as outcome
+from sie.cli.config_file import log_options
 from sie.cli.ensemble_options import OFF, EnsembleOptions
+from sie.cli.ensemble_outcome import Built
 from sie.cli.ensemble_training import claimed, train
 from sie.cli.loco import LocoOptions
 from sie.cli.outcome import print_lines
@@ -72,10 +74,8 @@ class Plan:
     store: Store
 
 
-def build_ensemble(options: EnsembleOptions, console: Console) -> Path:
+def build_ensemble(options: EnsembleOptions, console: Console) -> Built:
     """Build the ensemble of the winners, or show the one that the same recipe has made already.
-
-    Returns the folder of its files.
 
     Raises
     ------
@@ -100,14 +100,12 @@ def build_ensemble(options: EnsembleOptions, console: Console) -> Path:
         print_lines(console, outcome.calibration_plan(recipe, jobs, seconds))
     folder = options.folder(recipe)
     if options.dry_run:
-        return folder
+        return Built(folder, recipe)
     recorder = Recorder(plan.store, experiment_name(recipe))
     finished = None if options.fresh else find_finished(recorder, recipe)
     if finished is not None:
-        _show_finished(options, plan, finished, recorder, console)
-    else:
-        _build(options, plan, recorder, workers, console)
-    return folder
+        return _show_finished(options, plan, finished, recorder, console)
+    return _build(options, plan, recorder, workers, console)
 
 
 def _plan(options: EnsembleOptions, stage: Callable[[str], None], console: Console) -> Plan:
@@ -179,7 +177,7 @@ def _starts(options: EnsembleOptions, problem: LearningProblem, recipe: Recipe) 
 
 def _show_finished(
     options: EnsembleOptions, plan: Plan, run: StoredRun, recorder: Recorder, console: Console
-) -> None:
+) -> Built:
     """Show the ensemble that there is already; fetch or register it where that is asked for."""
     folder, name = options.folder(plan.recipe), options.model_name(plan.recipe)
     print_lines(
@@ -197,11 +195,12 @@ def _show_finished(
     if name is not None and (model is None or model.rpartition("/")[0] != name):
         model = f"{name}/{publish(recorder, run.run_id, folder, name)}"
     _print_result(options, plan, ensemble, run.run_id, model, console)
+    return Built(folder, plan.recipe, run.run_id, model)
 
 
 def _build(
     options: EnsembleOptions, plan: Plan, recorder: Recorder, workers: int, console: Console
-) -> None:
+) -> Built:
     recipe = plan.recipe
     kept = KeptMembers(options.record_folder / "ensembles", recipe, code_hash())
     with claimed(kept.folder):
@@ -211,8 +210,9 @@ def _build(
         settings = {"seeds": options.seeds, "top_configs": options.top_configs}
         settings |= {"master_seed": options.seed, "winner_rule": options.winner}
         record = EnsembleRecord(recorder, recipe, plan.searches, settings, options.fresh)
+        log_options(recorder, record.run_id, options.run_options)
         try:
-            _train_and_publish(options, plan, record, kept, workers, console)
+            return _train_and_publish(options, plan, record, kept, workers, console)
         except KeyboardInterrupt:
             record.abort(TrialStatus.INTERRUPTED, "stopped by the user")
             n = len(kept.read())
@@ -237,7 +237,7 @@ def _train_and_publish(
     kept: KeptMembers,
     workers: int,
     console: Console,
-) -> None:
+) -> Built:
     recipe, folder, name = plan.recipe, options.folder(plan.recipe), options.model_name(plan.recipe)
     known = known_compounds(plan.data, plan.problem)
     began = time.perf_counter()
@@ -255,6 +255,7 @@ def _train_and_publish(
     kept.remove()
     model = f"{name}/{version}" if version else None
     _print_result(options, plan, ensemble, record.run_id, model, console)
+    return Built(folder, recipe, record.run_id, model)
 
 
 def _print_result(

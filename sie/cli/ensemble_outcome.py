@@ -8,6 +8,7 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from sie.ensemble.calibrated import NOTE, Calibration, percent
 from sie.ensemble.chunks import make_chunks
 from sie.ensemble.left_out import LeftOutJob
 from sie.ensemble.record import Recipe, TrainedEnsemble
-from sie.ensemble.recording import stored_address
+from sie.ensemble.recording import experiment_name, stored_address
 from sie.ensemble.winners import ClusterSearch
 from sie.models.config import shown as text_of
 from sie.reporting.console import duration, mean_sd
@@ -36,6 +37,43 @@ BETTER = (
     "half networks, half forest had an AUC-PR of 0.77 in the nested estimate, networks alone 0.64 "
     "(docs/results.md)"
 )
+
+
+@dataclass(frozen=True)
+class Built:
+    """An ensemble that is there, or of a dry run is planned.
+
+    Attributes
+    ----------
+    folder : Path
+        Of its files.
+    recipe : Recipe
+        What it is made from.
+    run_id : str or None
+        Its run in MLflow; None of a dry run.
+    model : str or None
+        Name and version in the registry.
+    """
+
+    folder: Path
+    recipe: Recipe
+    run_id: str | None = None
+    model: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        recipe = self.recipe
+        members = Counter(member.cluster for member in recipe.members)
+        return {
+            "folder": self.folder,
+            "run_id": self.run_id,
+            "model": self.model and f"models:/{self.model}",
+            "recipe_hash": recipe.hash,
+            "experiment": experiment_name(recipe),
+            "epochs": recipe.epochs,
+            "searches": recipe.searches,
+            "members_of_cluster": members,
+        }
 
 
 def winners_table(searches: Sequence[ClusterSearch], top: int) -> Table:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,8 @@ from sie.secrets import hidden
 from sie.tracking.store import installed_program, open_store
 
 _OF_ONE_START = (
-    "space", "record_folder", "cluster", "fresh", "resume", "dry_run", "one_of_several"
+    "space", "record_folder", "cluster", "fresh", "resume", "dry_run", "one_of_several",
+    "run_options",
 )  # fmt: skip
 
 
@@ -65,6 +66,7 @@ class LocoOptions:
     tracking_uri: str | None = None
     system_metrics: bool = False
     name: str = "search"
+    run_options: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def from_command_line(cls, values: Mapping[str, Any], **more: Any) -> LocoOptions:
@@ -119,6 +121,15 @@ class LocoOptions:
             return read_points(Path(self.points), self.space)
         store = open_store(self.tracking_uri, self.record_folder)
         return best_of_search(store, self.points.removeprefix(RUNS).strip("/"), self.space)
+
+    @property
+    def logged(self) -> dict[str, Any]:
+        """All options of the command, with the numbers of the preset where none were given."""
+        if not self.run_options:
+            return {}
+        budget = vars(self.budget)
+        numbers = {name: value for name, value in budget.items() if name in self.run_options}
+        return {**self.run_options, **numbers, "search_space": self.search_space or self.space.name}
 
     @property
     def budget(self) -> Budget:

@@ -18,6 +18,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from sie.cli.config_file import log_options
+from sie.cli.screen_answer import Screened
 from sie.files import replacing, write_text
 from sie.hashing import content_hash
 from sie.reporting.console import duration
@@ -122,7 +124,7 @@ class Progress:
             say(self._console, f"screening: {self._done}/{self._total}, {note}, about {left} left")
 
 
-def finish(options: ScreenOptions, prepared: Prepared, speed: Speed, console: Console) -> Ranking:
+def finish(options: ScreenOptions, prepared: Prepared, speed: Speed, console: Console) -> Screened:
     """Rank all results, write files, figures and report, record them, and say where they are."""
     from sie.reporting.screening_report import speed_line
     from sie.screening.ranking import Filters, rank, write_ranking
@@ -138,7 +140,7 @@ def finish(options: ScreenOptions, prepared: Prepared, speed: Speed, console: Co
         pictures = draw(prepared, ranking)
         write_report(options, prepared, ranking, speed, reasons, pictures)
         status.update("recording (a new MLflow store takes about ten seconds)")
-        ui_command = record(options, prepared, ranking, speed, pictures)
+        run_id, ui_command = record(options, prepared, ranking, speed, pictures)
     print_funnel(ranking, console)
     print_top(ranking, console)
     say(console, speed_line(speed) + " " + shares_line(speed))
@@ -150,7 +152,7 @@ def finish(options: ScreenOptions, prepared: Prepared, speed: Speed, console: Co
     say(console, f"results: {path}/{REPORT}, ranked.csv, ranked.parquet, candidates.csv, cifs/")
     say(console, f"recorded: {ui_command}")
     say(console, f"next: {_next_command(options, ranking)}")
-    return ranking
+    return Screened(ranking, run_id, metrics_of(ranking, speed))
 
 
 def shares_line(speed: Speed) -> str:
@@ -246,8 +248,8 @@ def record(
     ranking: Ranking,
     speed: Speed,
     pictures: dict[str, Picture],
-) -> str:
-    """Write one finished run, unless the same results are recorded; return how to look at it."""
+) -> tuple[str, str]:
+    """Write one finished run, unless it is there already; return its id and how to look at it."""
     from sie.tracking.environment import environment_tags
     from sie.tracking.queries import search
     from sie.tracking.recorder import KEY_TAG, Recorder
@@ -262,8 +264,8 @@ def record(
     filters = vars(ranking.filters)
     key = content_hash("screening-1", manifest.as_dict(), filters)
     earlier = search(store, [recorder.experiment_id], f"tags.`{KEY_TAG}` = '{key}'")
-    if any(run.status == "FINISHED" for run in earlier):
-        return store.ui_command()
+    if finished := [run.run_id for run in earlier if run.status == "FINISHED"]:
+        return finished[0], store.ui_command()
     tags = {
         "phase": "screening",
         "recipe_hash": recipe.hash,
@@ -282,8 +284,9 @@ def record(
         for suffix in ("png", "svg"):
             recorder.save_file(run, path / FIGURES / f"{name}.{suffix}", FIGURES)
     metrics = metrics_of(ranking, speed)
+    log_options(recorder, run, options.run_options)
     recorder.close_run(run, TrialStatus.COMPLETED, metrics=metrics)
-    return store.ui_command()
+    return run, store.ui_command()
 
 
 def metrics_of(ranking: Ranking, speed: Speed) -> dict[str, float]:

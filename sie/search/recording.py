@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -114,7 +114,9 @@ class SearchRecord:
         """Open the trial's run."""
         self._writer.submit(partial(self._open, task))
 
-    def trial_reported(self, task: TrialTask, epoch: int, objective: float) -> None:
+    def trial_reported(
+        self, task: TrialTask, epoch: int, objective: float, curve: Sequence[float]
+    ) -> None:
         """Nothing: curves are written once, when the trial has ended."""
 
     def trial_ended(self, ended: EndedTrial) -> None:

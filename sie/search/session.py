@@ -56,10 +56,10 @@ def start_ray(address: str | None) -> int:
     os.environ.update(_QUIET)
     # Tune would print the tracebacks of workers that are lost; their trials have a reason instead
     verbose = logging.getLogger("sie").isEnabledFor(logging.INFO)
-    level = logging.ERROR if verbose else logging.CRITICAL
+    level = logging.INFO if verbose else logging.CRITICAL
     logging.getLogger("ray").setLevel(level)
     if not ray.is_initialized():
-        options: dict[str, Any] = {"log_to_driver": False, "logging_level": level}
+        options: dict[str, Any] = {"log_to_driver": verbose, "logging_level": level}
         if address is None:
             options |= {"address": "local", "include_dashboard": False}
         else:
@@ -68,10 +68,11 @@ def start_ray(address: str | None) -> int:
             require_cluster(address)
         if not verbose:
             _hide_ray_lines()
+        env = {"env_vars": _worker_env(verbose)}
         if address is None:
-            _start_here(options)
+            _start_here(env, options)
         else:
-            _join(address, options)
+            _join(address, env, options)
         # Ray makes it readable for all users of the machine, and it opens the cluster
         keep_private(Path.home() / ".ray" / "auth_token")
     _stop_gently_on_sigterm()
@@ -79,9 +80,13 @@ def start_ray(address: str | None) -> int:
     return int(ray.cluster_resources().get("CPU", 1))
 
 
-def _join(address: str, options: Mapping[str, Any]) -> None:
+def _worker_env(verbose: bool) -> dict[str, str]:
+    return {**_WORKER_ENV, "TF_CPP_MIN_LOG_LEVEL": "0"} if verbose else _WORKER_ENV
+
+
+def _join(address: str, env: Mapping[str, Any], options: Mapping[str, Any]) -> None:
     try:
-        ray.init(runtime_env={"env_vars": _WORKER_ENV}, **options)
+        ray.init(runtime_env=env, **options)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise SieError(
             f"cannot reach the Ray cluster at {address}: {_reason(error)}; check --address, or "
@@ -89,11 +94,11 @@ def _join(address: str, options: Mapping[str, Any]) -> None:
         ) from error
 
 
-def _start_here(options: Mapping[str, Any]) -> None:
+def _start_here(env: Mapping[str, Any], options: Mapping[str, Any]) -> None:
     """Start Ray, and start it again where the machine is too busy for Ray's patience."""
     for left in reversed(range(STARTS)):
         try:
-            ray.init(runtime_env={"env_vars": _WORKER_ENV}, **options)
+            ray.init(runtime_env=env, **options)
         except Exception as error:
             # a node that is too slow is a bare Exception; other kinds are mistakes of ours
             if type(error) not in (Exception, RuntimeError, ConnectionError):

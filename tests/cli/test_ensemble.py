@@ -15,6 +15,7 @@ from sie.cli.arguments import REPOSITORY, numbers
 from sie.cli.ensemble import build_ensemble
 from sie.cli.ensemble_options import EnsembleOptions
 from sie.cli.loco import LocoOptions, plan_searches, prepare
+from sie.cli.loco_answer import read_searches
 from sie.datasets.registry import load_dataset
 from sie.ensemble.kept import KeptMembers
 from sie.ensemble.left_out import KeptAnswers
@@ -22,7 +23,7 @@ from sie.ensemble.storage import load_ensemble
 from sie.errors import InputError
 from sie.models.config import TrialConfig
 from sie.search.space import read_space, space_path
-from sie.tracking.queries import search
+from sie.tracking.queries import get_run, search
 from sie.tracking.recorder import Recorder
 from sie.tracking.store import open_store
 
@@ -75,7 +76,7 @@ def searched(folder, planned):
 def options(folder, clusters):
     return EnsembleOptions(
         clusters=clusters, record_folder=folder / "mlruns", out=folder / "out", seeds=2,
-        max_concurrent=1, register="off", **SEEN_AS,
+        max_concurrent=1, register="off", run_options={"seeds": 2}, **SEEN_AS,
     )  # fmt: skip
 
 
@@ -85,7 +86,8 @@ def silent():
 
 def said(options):
     console = silent()
-    build_ensemble(options, console)
+    built = build_ensemble(options, console)
+    assert built.as_dict()["folder"] == options.out
     return console.file.getvalue()
 
 
@@ -126,6 +128,16 @@ def test_missing_clusters_are_named_with_a_command_that_plans_the_same_search(
     )  # fmt: skip
     ((_, plan),) = plan_searches(again, prepare(again, silent()).problem)
     assert plan.hash == planned[2].hash
+
+
+def test_recorded_searches_are_answered_as_their_own_processes_would(searched):
+    found = read_searches(searched, "loco/starter/CAMN-V0", "search", [0, 1, 2])
+    assert [item["cluster"] for item in found] == [0, 1]  # 2 is not searched under this name
+    for item in found:
+        run = get_run(searched, item["run_id"])
+        assert item["winner"]["auc_pr"] == pytest.approx(run.metrics["best_val_auc_pr"])
+        assert item["winner"]["config"] == CONFIGS[item["cluster"]].as_dict()
+        assert item["repeats"][0] == item["winner"]
 
 
 @pytest.mark.usefixtures("searched")
@@ -201,8 +213,13 @@ def test_it_is_built_once_and_found_again(options, searched, planned):
     fetched = load_ensemble(options.out)
     for first, second in zip(built.weights, fetched.weights, strict=True):
         np.testing.assert_array_equal(first["score/kernel"], second["score/kernel"])
+    kept = searched.client().list_artifacts(run.run_id)
+    assert "run.yaml" in {item.path for item in kept}
     # registered afterwards, without training
     text = said(dataclasses.replace(asked, register="late"))
+    answer = build_ensemble(dataclasses.replace(asked, register="late"), silent()).as_dict()
+    assert (answer["run_id"], answer["model"]) == (run.run_id, "models:/late/1")
+    assert answer["members_of_cluster"] == {0: 2, 1: 2, 2: 2}
     assert "registered as models:/late/1" in text
     assert len(runs_of(searched)) == 1
     said(dataclasses.replace(asked, fresh=True, register="late"))

@@ -14,6 +14,7 @@ from rich.console import Console
 from screening_examples import lithium_salts, mixed_folder, write_parquet
 
 from sie.cli import screen as command
+from sie.cli.answer import Answer
 from sie.cli.screen import ScreenOptions, load_models, screen
 from sie.cli.screen_outcome import Progress
 from sie.ensemble.storage import save_ensemble
@@ -60,14 +61,20 @@ def options(ensemble, tmp_path, **given):
         "ensemble": str(given.pop("folder", ensemble)),
         "source": str(source), "out": tmp_path / "out",
         "band_gap": "given", "min_gap": 0.0, "min_p_si": 0.0, "shard_size": 4,
-        "tracking_uri": f"sqlite:///{tmp_path}/mlflow.db",
+        "tracking_uri": f"sqlite:///{tmp_path}/mlflow.db", "run_options": {"top": 50},
     }  # fmt: skip
     return ScreenOptions(**{**common, **given})
 
 
 def run(chosen):
     text = io.StringIO()
-    screen(chosen, Console(file=text, width=160))
+    done = screen(chosen, Console(file=text, width=160))
+    if done is not None:
+        answer = json.loads(Answer(done.as_dict(chosen.out)).as_json("screen", {}))["result"]
+        assert all(Path(path).is_file() for path in answer["files"].values())
+        passing = pd.read_csv(chosen.out / "candidates.csv")
+        assert [row["id"] for row in answer["candidates"]] == list(passing["id"])
+        MlflowClient(chosen.tracking_uri).get_run(answer["run_id"])
     return text.getvalue()
 
 
@@ -158,7 +165,7 @@ def test_the_screening_is_recorded_once_with_its_numbers(finished, ensemble, tmp
     assert recorded.data.metrics["count_novel_composition"] == 3
     assert recorded.data.metrics["structures_per_core_second"] > 0
     kept = {item.path for item in client.list_artifacts(recorded.info.run_id)}
-    assert kept == {"candidates.csv", "rejects.csv", "report.html", "figures"}
+    assert kept == {"candidates.csv", "rejects.csv", "report.html", "figures", "run.yaml"}
     run(options(ensemble, tmp_path, min_p_si=0.3))
     assert len(client.search_runs([found.experiment_id])) == 2
 

@@ -99,6 +99,7 @@ def test_the_parent_documents_the_search(record):
         "repeats.json",
         "winner.json",
         "entries.csv",
+        "run.yaml",
         "figures",
     } <= names
     assert parent.status == "FINISHED"
@@ -157,16 +158,23 @@ def test_one_worker_gives_the_same_trials_in_repeatable_mode(record, terminal):
 def test_a_recorded_trial_can_be_trained_again_bit_for_bit(record, terminal):
     store, experiment, parent = record
     run = children(store, experiment, parent.run_id)[-1]
-    ran = terminal.run("loco_search.py", "--rerun-trial", run.run_id)
+    ran = terminal.run("loco_search.py", "--rerun-trial", run.run_id, "--json")
     assert ran.code == 0, ran.out + ran.err
-    assert "equal bit for bit" in ran.out
+    assert "equal bit for bit" in ran.err
+    result = json.loads(ran.out)["result"]
+    assert result["equal"] and result["recorded_run_id"] == run.run_id
+    assert result["objective"] == run.metrics["objective"]
 
 
-def test_the_same_command_again_is_a_search_of_its_own(record, terminal):
-    store, experiment, _ = record
-    ran = terminal.run("loco_search.py", *QUICK, "--mode", "repeatable", "--dry-run")
-    assert ran.code == 0
-    assert "estimate" in ran.out
+def test_the_kept_options_are_a_file_that_plans_the_same_search(record, terminal):
+    store, experiment, parent = record
+    kept = store.client().download_artifacts(parent.run_id, "run.yaml")
+    ran = terminal.run("loco_search.py", "--config", kept, "--dry-run", "--json", "--quiet")
+    assert (ran.code, ran.err) == (0, "")
+    answer = json.loads(ran.out)
+    (plan,) = answer["result"]["plans"]
+    assert plan["plan_hash"] == parent.tags["plan_hash"]
+    assert answer["options"]["grace_epochs"] == 4
     assert len(search(store, [experiment], "tags.search_name = 'search'")) == 1
 
 

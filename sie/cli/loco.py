@@ -134,6 +134,7 @@ def search_clusters(options: LocoOptions, console: Console) -> SearchesDone:
     with console.status("opening the MLflow store (the first time takes about ten seconds)"):
         store = open_store(options.tracking_uri, options.record_folder)
         recorder = Recorder(store, experiment)
+    searched_all = "all" in (options.cluster or [])
     options, planned = _still_to_search(options, planned, recorder, console)
     plans = [plan for _, plan in planned]
     view = store.page(view_of(plans).address(recorder.experiment_id))
@@ -154,8 +155,8 @@ def search_clusters(options: LocoOptions, console: Console) -> SearchesDone:
         stop_ray()
     last = done[-1].outcome
     if not options.one_of_several:
-        command, next_command = store.ui_command(), options.command("all")
-        print_next(experiment, command, view, next_command, last, console)
+        next_step = options.next_step(searched_all)
+        print_next(experiment, store.ui_command(), view, next_step, last, console)
     found = [item.as_dict() for item in done]
     return SearchesDone(experiment, last.interrupted, found, store=store.shown)
 

@@ -183,7 +183,7 @@ def print_next(
     experiment: str,
     ui_command: str,
     view: str,
-    next_command: str,
+    next_step: str,
     outcome: SearchOutcome,
     console: Console,
 ) -> None:
@@ -196,7 +196,7 @@ def print_next(
     if outcome.interrupted:
         lines.append("stopped; what had ended is recorded: the same command goes on from there")
     elif outcome.winner is not None:
-        lines.append(f"next, the other clusters: {next_command}")
+        lines.append(f"next, {next_step}")
     print_lines(console, lines)
 
 

@@ -38,14 +38,15 @@ def search_views(plan: SearchPlan, parent: str) -> tuple[View, View, View]:
             f"Trials of cluster {plan.cluster}",
             f"{of_search} and tags.mlflow.parentRunId = '{parent}'",
             columns,
-            _charts(varied, varied),
+            _charts(varied, varied, (RANK, SCORE)),
         ),
         View(
             "sie-clusters",
             "Trials of all clusters",
             of_search,
             columns,
-            _charts(("cluster", *varied), varied),
+            # clusters are not equally hard: what compares over them is the rank
+            _charts(("cluster", *varied), varied, (SCORE, RANK)),
         ),
         View(
             "sie-winners",
@@ -65,11 +66,17 @@ def view_of(plans: Sequence[SearchPlan]) -> View:
     return own if len(plans) == 1 else of_all
 
 
-def _charts(axes: tuple[str, ...], varied: tuple[str, ...]) -> tuple[Chart, ...]:
-    """Return parallel coordinates over all axes, a contour of two, a scatter plot of each."""
+def _charts(
+    axes: tuple[str, ...], varied: tuple[str, ...], metrics: tuple[str, str]
+) -> tuple[Chart, ...]:
+    """Return parallel coordinates over all axes, a contour of two, a scatter plot of each.
+
+    The last metric colours the first two and is the height of the others.
+    """
     if not varied:
         return ()
-    charts = [parallel(axes, (RANK, SCORE))]
+    outcome = metrics[-1]
+    charts = [parallel(axes, metrics)]
     if len(varied) > 1:
-        charts.append(contour((varied[0], varied[1]), SCORE))
-    return (*charts, *(scatter(name, SCORE) for name in varied[:SLICES]))
+        charts.append(contour((varied[0], varied[1]), outcome))
+    return (*charts, *(scatter(name, outcome) for name in varied[:SLICES]))

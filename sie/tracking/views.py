@@ -15,7 +15,16 @@ from typing import Any
 from urllib.parse import urlencode
 
 VIEW_TAG = "mlflow.sharedViewState."
-_SECTION = "sie"
+_SECTION = {"display": True, "isReordered": False, "deleted": False, "isGenerated": False}
+# MLflow sorts sections by their names
+_WIDE = {"uuid": "sie-all", "name": "All at once", "columns": 1, "cardHeight": 420, **_SECTION}
+_NARROW = {
+    "uuid": "sie-few",
+    "name": "One or two at a time",
+    "columns": 2,
+    "cardHeight": 360,
+    **_SECTION,
+}
 _ALL_RUNS = 500
 """More runs than a search has; MLflow's charts otherwise leave all but ten out."""
 
@@ -68,9 +77,6 @@ class View:
         return f"#/experiments/{experiment_id}/runs?{urlencode(query)}"
 
     def _state(self) -> dict[str, Any]:
-        section: dict[str, Any] = {"uuid": _SECTION, "name": "Search", "display": True}
-        section |= {"isReordered": False, "deleted": False, "isGenerated": False}
-        section |= {"columns": 2, "cardHeight": 420}
         state: dict[str, Any] = {
             "searchFilter": self.query,
             "orderByKey": self.order,
@@ -86,9 +92,9 @@ class View:
             "groupBy": None,
         }
         if self.charts:
-            state["compareRunSections"] = [section]
+            state["compareRunSections"] = [_WIDE, _NARROW]
             state["compareRunCharts"] = [
-                {**_placed(number), **chart} for number, chart in enumerate(self.charts)
+                {**_placed(number, chart), **chart} for number, chart in enumerate(self.charts)
             ]
         return state
 
@@ -130,10 +136,12 @@ def _axis(key: str, kind: str) -> dict[str, str]:
     return {"key": key, "type": kind}
 
 
-def _placed(number: int) -> dict[str, Any]:
+def _placed(number: int, chart: Chart) -> dict[str, Any]:
+    # parallel coordinates need the width of the page
+    section = _WIDE if chart["type"] == "PARALLEL" else _NARROW
     return {
-        "uuid": f"{_SECTION}-{number}",
-        "metricSectionId": _SECTION,
+        "uuid": f"sie-{number}",
+        "metricSectionId": section["uuid"],
         "runsCountToCompare": _ALL_RUNS,
         "deleted": False,
         "isGenerated": False,

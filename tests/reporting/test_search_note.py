@@ -77,7 +77,8 @@ def test_views_show_one_search_all_clusters_and_winners():
     assert "tags.mlflow.parentRunId = 'p1'" in own.query
     parallel = of_all.charts[0]
     assert parallel["selectedParams"] == ["cluster", "max_lr", "dropout_phi", "n_layers"]
-    assert parallel["selectedMetrics"] == ["rank", "best_val_auc_pr"]
+    assert parallel["selectedMetrics"] == ["best_val_auc_pr", "rank"]
+    assert own.charts[0]["selectedMetrics"] == ["rank", "best_val_auc_pr"]
     kinds = [chart["type"] for chart in own.charts]
     assert kinds == ["PARALLEL", "CONTOUR", "SCATTER", "SCATTER", "SCATTER"]
     assert winners.query == "tags.phase = 'cluster-search' and metrics.rank = 1"

@@ -19,7 +19,7 @@ from sie.search.selection import SelectionRule
 
 SIZE, POINTS, EVERY = 14, 6, 2
 RULE = SelectionRule(window=4, min_epoch=2)
-SKILLS = {"CAMN-V0": 0.1, "CAMN-V1": 0.6, "CAMN-V2": 0.3, "CAMNS-V1": 0.45}
+SKILLS = {"CAMN-V0": 0.05, "CAMN-V1": 0.2, "CAMN-V2": 0.1, "CAMNS-V1": 0.15}
 
 
 def frame(n_clusters: int = 5) -> Frame:
@@ -47,7 +47,7 @@ def fits(named, skill: float, of: Frame, points: int = POINTS) -> Fits:
 def made_up_fits(of: Frame) -> list[Fits]:
     """Networks of several skills and a forest."""
     networks = [fits(Candidate(view, RECIPE, view), skill, of) for view, skill in SKILLS.items()]
-    return [*networks, fits(BaselineCandidate("forest-fractions"), 0.5, of, points=1)]
+    return [*networks, fits(BaselineCandidate("forest-fractions"), 0.25, of, points=1)]
 
 
 def mixer(of: Frame | None = None, made: list[Fits] | None = None) -> Mixer:
@@ -73,5 +73,5 @@ def with_labels_turned(cluster: int) -> Mixer:
 def quick_ways(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw fewer structures again, and pick fewer members."""
     monkeypatch.setattr(ways, "N_RESAMPLES", 20)
-    short = partial(greedy_weights, rule=GreedyRule(start=2, steps=4, bags=2, share=0.8))
+    short = partial(greedy_weights, rule=GreedyRule(start=1, steps=8, bags=2, share=1.0))
     monkeypatch.setattr(ways, "greedy_weights", short)

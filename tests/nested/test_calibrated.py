@@ -4,9 +4,9 @@ import nested_examples as examples
 import numpy as np
 import pytest
 from scipy.special import expit
-from sie.evaluation.calibration import expected_calibration_error, fit_platt
 from sklearn.metrics import brier_score_loss
 
+from sie.ensemble.calibration import expected_calibration_error, fit_platt
 from sie.nested import calibrated as module
 from sie.nested.calibrated import calibrated, calibration_rows, reliability_rows
 from sie.nested.judged import Judged, left_out_groups

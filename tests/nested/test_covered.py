@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.special import expit
 from scipy.stats import binomtest
-from sie.evaluation.conformal import coverage, fit_conformal
 
+from sie.ensemble.conformal import coverage, fit_conformal
 from sie.nested import covered as module
 from sie.nested.covered import conformal_rows, random_rows
 from sie.nested.judged import Judged

@@ -3,9 +3,9 @@
 import nested_examples as examples
 import numpy as np
 import pytest
-from sie.evaluation.calibration import fit_isotonic, fit_platt
-from sie.evaluation.conformal import fit_conformal
 
+from sie.ensemble.calibration import fit_isotonic, fit_platt
+from sie.ensemble.conformal import fit_conformal
 from sie.nested.judged import fold_groups, left_out_groups, random_parts
 from sie.nested.ways import HALVES, SYSTEMS
 

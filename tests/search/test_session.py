@@ -1,72 +1,69 @@
-"""A start of Ray that takes too long, played: a busy machine cannot be had on demand."""
+"""Starting Ray where the machine is too busy for it, and where it never starts."""
 
-from __future__ import annotations
-
-import signal
-import subprocess
+import itertools
+import os
+import time
+from types import SimpleNamespace
 
 import pytest
+import ray
+from processes import command_line, family
+from ray._private import services
 
 from sie.errors import SieError
 from sie.search import session
+from sie.search.session import start_ray, stop_ray
 
-# what Ray 2.60 raises, word for word (ray/_private/node.py)
-SLOW = Exception(
-    "The current node timed out during startup. This could happen because some of the raylet "
-    "failed to startup or the GCS has become overloaded."
-)
+HURRY = {**vars(time), "monotonic": itertools.count(0, 31).__next__}
+"""A clock by which Ray has waited long enough at once."""
+
+
+def raylets():
+    """Return the raylets below this process."""
+    return [pid for pid in family(os.getpid()) if "/raylet" in command_line(pid).split()[0]]
 
 
 @pytest.fixture
-def starts(monkeypatch):
-    """The endings of the next starts of Ray, None for a good one; those that are left."""
-    endings = Endings()
+def slow_starts(monkeypatch):
+    """Let the first start of a node take longer than Ray waits; return the starts."""
+    real, starts = ray.init, []
+    monkeypatch.setattr(session, "STARTS", 2)
 
     def init(**options):
-        if (ending := endings.pop(0)) is not None:
-            endings.children.append(subprocess.Popen(["sleep", "60"]))
-            raise ending
+        starts.append(options)
+        if len(starts) < session.STARTS:
+            with monkeypatch.context() as slow:
+                slow.setattr(services, "get_node", _not_yet)
+                slow.setattr("ray._private.node.time", SimpleNamespace(**HURRY))
+                return real(**options)
+        return real(**options)
 
-    monkeypatch.setattr(session.ray, "init", init)
-    yield endings
-    for child in endings.children:
-        child.kill()
-        child.wait()
-
-
-class Endings(list):
-    def __init__(self):
-        super().__init__()
-        self.children = []
+    monkeypatch.setattr(ray, "init", init)
+    yield starts
+    stop_ray()
 
 
-def test_a_slow_start_is_tried_again_and_leaves_no_process(starts):
-    starts += [SLOW, None]
-    session._init(None, {})
-    assert starts == []
-    (child,) = starts.children
-    assert child.wait(timeout=10) == -signal.SIGKILL
+def _not_yet(*args):
+    raise RuntimeError("no node info yet")
 
 
-def test_processes_of_others_are_left_alone(starts):
-    other = subprocess.Popen(["sleep", "60"])
-    starts.children.append(other)
-    starts += [SLOW, None]
-    session._init(None, {})
-    assert other.poll() is None
+def test_a_node_that_is_slow_is_started_again_and_leaves_nothing_behind(slow_starts):
+    assert start_ray(None) >= 1
+    assert len(slow_starts) == session.STARTS
+    assert len(raylets()) == 1
 
 
-def test_a_machine_that_stays_busy_is_one_line(starts):
-    starts += [SLOW] * session.STARTS
-    with pytest.raises(SieError, match="did not start on this machine within 30 s, 3 times") as it:
-        session._init(None, {})
-    assert "\n" not in str(it.value)
+def test_a_node_that_never_starts_is_one_line(monkeypatch):
+    def init(**options):
+        raise Exception("The current node timed out during startup.\nThis could happen")
+
+    monkeypatch.setattr(ray, "init", init)
+    with pytest.raises(SieError, match=r"cannot start Ray .* timed out during startup") as caught:
+        start_ray(None)
+    assert "\n" not in str(caught.value)
 
 
-def test_other_failures_are_not_hidden(starts):
-    starts += [Exception("something new")]
-    with pytest.raises(Exception, match="something new"):
-        session._init(None, {})
-    starts += [ConnectionError("no\nroute")]
-    with pytest.raises(SieError, match="cannot reach the Ray cluster at head:6379: no route"):
-        session._init("head:6379", {})
+def test_a_mistake_of_ours_is_not_swallowed(monkeypatch):
+    monkeypatch.setattr(ray, "init", lambda wrong: None)
+    with pytest.raises(TypeError):
+        start_ray(None)

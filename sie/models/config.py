@@ -157,11 +157,12 @@ class TrialConfig:
     def as_dict(self) -> dict[str, Any]:
         """Return plain values: what the article searched, and what differs from its recipe.
 
-        Hashes are made of it, so those of the article's recipe do not change when another
-        hyperparameter is added.
+        What the model ignores is left out. Hashes are made of it, so those of the article's recipe
+        do not change when another hyperparameter is added.
         """
         recipe = {item.name: item.default for item in fields(self)[_SEARCHED:]}
-        plain = asdict(self)
+        ignored = find_model(self.model).ignores
+        plain = {k: v for k, v in asdict(self).items() if k not in ignored}
         return {k: v for k, v in plain.items() if k not in recipe or v != recipe[k]}
 
     def as_params(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pymatgen.core import Composition
 from sklearn.ensemble import RandomForestClassifier
 
 from sie.datasets.registry import load_dataset
-from sie.ensemble.forest import AT_ONCE, LEAF, grow_forest, in_columns
+from sie.ensemble.forest import AT_ONCE, grow_forest, in_columns
 from sie.errors import InputError
 from sie.features.composition import element_fractions
 from sie.features.descriptors import Descriptors
@@ -40,9 +40,9 @@ def test_probabilities_are_those_of_scikit_learn(forest, fractions, labels):
     oracle = RandomForestClassifier(n_estimators=400, random_state=4).fit(x, y)
     rng = np.random.default_rng(0)
     others = rng.dirichlet(np.full(x.shape[1], 0.1), AT_ONCE + 7)
-    # on the thresholds themselves, where float32 and float64 differ
-    thresholds = forest.threshold[forest.left != LEAF][: len(others)]
-    others[: len(thresholds), 3] = thresholds
+    # on thresholds of the first nodes, where float32 and float64 go different ways
+    first = np.arange(len(forest))
+    others[first, forest.feature[forest.roots]] = forest.threshold[forest.roots]
     for given in (fractions.values, others):
         ours, theirs = forest.probabilities(given), oracle.predict_proba(given)[:, 1]
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-12)

@@ -84,7 +84,9 @@ class Clock(Observer):
         """Note the time."""
         self.starts.append(time.perf_counter())
 
-    def trial_reported(self, task: TrialTask, epoch: int, objective: float) -> None:
+    def trial_reported(
+        self, task: TrialTask, epoch: int, objective: float, curve: Sequence[float]
+    ) -> None:
         """Note the time, from when all workers are there; end the run after enough of them."""
         if len(self.starts) >= self.workers:
             self.reports.append((time.perf_counter(), time.process_time()))

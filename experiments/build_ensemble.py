@@ -3,9 +3,10 @@
 Try these:
   python experiments/build_ensemble.py --dry-run
   python experiments/build_ensemble.py --dataset obelix --data-dir DIR
-  python experiments/build_ensemble.py --dataset data/obelix --mix-forest 0.5
+  python experiments/build_ensemble.py --dataset data/obelix --mix-forest 0.5 --calibrate platt
   python experiments/build_ensemble.py --dataset data/obelix --exclude 3,5 --seeds 20
   python experiments/build_ensemble.py --top-configs 2 --epochs 150 --register my-ensemble
+  python experiments/build_ensemble.py --config run.yaml --json > ensemble.json
 
 Give the options of the data as for experiments/loco_search.py. The same command goes on where it
 was interrupted.
@@ -15,10 +16,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sie.cli import arguments
+from sie.cli.answer import Answer
 from sie.cli.main import run
 from sie.cli.parser import new_parser
 
@@ -31,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
     built = new_parser(__doc__ or "")
     arguments.add_data_options(built)
     which = built.add_argument_group("searches")
-    which.add_argument("--name", default="search", help="name of the searches (default: search)")
+    arguments.add(which, "--name")
     which.add_argument(
         "--code", metavar="HASH", help="code_hash of the searches (default: the newest, any)"
     )
@@ -67,7 +68,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="N",
         help="networks of each configuration (default: %(default)s)",
     )
-    what.add_argument("--seed", type=int, default=42, help="master seed (default: %(default)s)")
+    arguments.add(what, "--seed")
     what.add_argument(
         "--epochs",
         type=arguments.positive,
@@ -87,39 +88,42 @@ def parser() -> argparse.ArgumentParser:
         help="weight of a random forest on element fractions beside the networks, 0.5 for half; "
         "see docs/ensemble.md (default: none, as in the article)",
     )
+    what.add_argument(
+        "--calibrate",
+        choices=("platt", "isotonic"),
+        help="calibrate probabilities, and make conformal sets, on clusters left out of further "
+        "trainings (default: neither)",
+    )
+    what.add_argument(
+        "--calibration-seeds",
+        type=arguments.positive,
+        default=1,
+        metavar="N",
+        help="with --calibrate: networks of each configuration without each cluster (default: "
+        "%(default)s)",
+    )
     how = built.add_argument_group("running")
-    how.add_argument(
-        "--max-concurrent", type=arguments.positive, default=4, help="trainings at once, at most"
-    )
-    how.add_argument("--address", help="Ray cluster to run on (default: this machine)")
-    how.add_argument("--fresh", action="store_true", help="train anew what is trained already")
-    how.add_argument("--dry-run", action="store_true", help="print the plan and exit")
+    arguments.add(how, "--max-concurrent", "--address", "--fresh", "--dry-run")
     record = built.add_argument_group("record")
-    record.add_argument(
-        "--out",
-        type=Path,
-        metavar="FOLDER",
-        help="the ensemble's files (default: results/<dataset>/ensemble)",
-    )
+    whither = "the ensemble's files (default: results/<dataset>/ensemble)"
+    arguments.add(record, "--out", help=whither)
     record.add_argument(
         "--register",
         metavar="NAME|off",
         help="name in the model registry (default: sie-<dataset>-<representation>-<level>)",
     )
-    record.add_argument(
-        "--tracking-uri", metavar="URI", help="MLflow store or server (default: SQLite in mlruns/)"
-    )
-    arguments.add_verbosity_options(built)
+    arguments.add(record, "--tracking-uri")
+    arguments.add_common_options(built)
     return built
 
 
-def main(args: argparse.Namespace, console: Console) -> int:
+def main(args: argparse.Namespace, console: Console) -> Answer:
     """Build the ensemble, and print where it is."""
     from sie.cli.ensemble import build_ensemble
     from sie.cli.ensemble_options import EnsembleOptions
 
-    build_ensemble(EnsembleOptions.from_command_line(vars(args)), console)
-    return 0
+    built = build_ensemble(EnsembleOptions.from_command_line(vars(args)), console)
+    return Answer(built.as_dict())
 
 
 if __name__ == "__main__":

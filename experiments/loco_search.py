@@ -6,6 +6,7 @@ Try these:
   python experiments/loco_search.py --cluster all --dataset table --table my.csv --cifs cifs/
   python experiments/loco_search.py --cluster 3 --dry-run
   python experiments/loco_search.py --cluster all --address 10.0.0.1:6379 --resume
+  python experiments/loco_search.py --config run.yaml --cluster 5 --json > cluster-5.json
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sie.cli import arguments
+from sie.cli.answer import Answer
 from sie.cli.main import INTERRUPTED, run
 from sie.cli.parser import new_parser
+from sie.errors import InputError, SieError
 from sie.search.choices import Sampler, Scheduler
 
 if TYPE_CHECKING:
@@ -38,26 +41,28 @@ def parser() -> argparse.ArgumentParser:
     budget = built.add_argument_group("budget (default: the article's)")
     budget.add_argument("--preset", choices=("quick", "paper"), help="a budget and a space")
     budget.add_argument(
-        "--search-space", metavar="NAME|YAML", help="paper, quick, or a file (default: paper)"
+        "--search-space",
+        metavar="NAME|YAML",
+        help="one of search_spaces/, or a file (default: the preset's, or paper)",
     )
-    budget.add_argument("--trials", type=arguments.positive, help="configurations to draw")
-    budget.add_argument("--top", type=arguments.not_negative, help="configurations to repeat")
-    budget.add_argument("--repeats", type=arguments.not_negative, help="seeds of each")
-    budget.add_argument("--max-epochs", type=arguments.positive, help="longest trial")
-    budget.add_argument("--grace-epochs", type=arguments.positive, help="epochs before ASHA stops")
+    number: dict[str, Any] = {"type": arguments.positive, "metavar": "N"}
+    or_none: dict[str, Any] = {"type": arguments.not_negative, "metavar": "N"}
+    budget.add_argument("--trials", **number, help="configurations to draw")
+    budget.add_argument("--top", **or_none, help="configurations to repeat")
+    budget.add_argument("--repeats", **or_none, help="seeds of each")
+    budget.add_argument("--max-epochs", **number, help="longest trial")
+    budget.add_argument("--grace-epochs", **number, help="epochs before ASHA stops")
     budget.add_argument(
         "--trial-time-limit-s", type=float, metavar="S", help="longest trial in seconds"
     )
     how = built.add_argument_group("running")
-    how.add_argument(
-        "--max-concurrent", type=arguments.positive, default=4, help="trials at once, at most"
-    )
-    how.add_argument("--seed", type=int, default=42, help="master seed (default: %(default)s)")
+    arguments.add(how, "--max-concurrent", "--seed")
     how.add_argument(
         "--mode",
         choices=("fast", "repeatable"),
         default="fast",
-        help="repeatable: the same trials for the same seed at any concurrency",
+        help="repeatable: the same trials for the same seed at any concurrency "
+        "(default: %(default)s)",
     )
     how.add_argument(
         "--sampler",
@@ -85,27 +90,27 @@ def parser() -> argparse.ArgumentParser:
         help="start trials from pre-trained weights where their shape matches: the package's, or "
         "those of a folder first (default: %(default)s)",
     )
-    how.add_argument("--address", help="Ray cluster to run on (default: this machine)")
+    arguments.add(how, "--address")
     going = how.add_mutually_exclusive_group()
-    going.add_argument("--fresh", action="store_true", help="leave an unfinished search as it is")
+    arguments.add(going, "--fresh")
     going.add_argument(
         "--resume",
         action="store_true",
         help="only go on with an unfinished search (default: go on, or start one)",
     )
     how.add_argument("--one-of-several", action="store_true", help=argparse.SUPPRESS)
-    how.add_argument("--dry-run", action="store_true", help="print the plan and exit")
-    arguments.add_tracking_options(built)
+    arguments.add(how, "--dry-run")
+    arguments.add(built.add_argument_group("record"), "--tracking-uri", "--name")
     how.add_argument(
         "--system-metrics",
         action="store_true",
         help="record processor, memory, disk and network of this machine while the search runs",
     )
-    arguments.add_verbosity_options(built)
+    arguments.add_common_options(built)
     return built
 
 
-def main(args: argparse.Namespace, console: Console) -> int:
+def main(args: argparse.Namespace, console: Console) -> Answer:
     """Run the searches and print what they found."""
     from sie.cli.loco import LocoOptions, search_clusters
     from sie.cli.rerun import rerun_trial
@@ -118,8 +123,12 @@ def main(args: argparse.Namespace, console: Console) -> int:
         record_folder=Path("mlruns"),
     )
     if args.rerun_trial:
-        return 0 if rerun_trial(args.rerun_trial, options, console) else 1
-    return INTERRUPTED if search_clusters(options, console) else 0
+        if args.dry_run:
+            raise InputError("--dry-run goes with --cluster; a trial that is run again has no plan")
+        again = rerun_trial(args.rerun_trial, options, console)
+        return Answer(again.as_dict(), 0 if again.equal else SieError.exit_code)
+    done = search_clusters(options, console)
+    return Answer(done.as_dict(), INTERRUPTED if done.interrupted else 0)
 
 
 if __name__ == "__main__":

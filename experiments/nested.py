@@ -2,11 +2,11 @@
 
 Try these:
   python experiments/nested.py --candidates 10 --seeds 1 --epochs 40
-  python experiments/nested.py --dataset obelix --data-dir DIR --folder results/nested
+  python experiments/nested.py --dataset obelix --data-dir DIR --work results/nested --dry-run
   python experiments/nested.py --dataset obelix --data-dir DIR --part 1/2
   python experiments/nested.py --dataset obelix --data-dir DIR --folds
   python experiments/nested.py --dataset obelix --data-dir DIR --grouping ward-6
-  python experiments/nested.py --only-estimate --results docs/results
+  python experiments/nested.py --only-estimate --out docs/results
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sie.cli import arguments
+from sie.cli.answer import Answer
 from sie.cli.main import run
 from sie.cli.parser import new_parser
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 def parser() -> argparse.ArgumentParser:
     """Return the command line."""
     built = new_parser(__doc__ or "")
-    arguments.add_clusters_option(arguments.add_source_options(built))
+    arguments.add(arguments.add_source_options(built), "--clusters")
     size = built.add_argument_group("size")
     size.add_argument(
         "--search-space",
@@ -43,24 +44,33 @@ def parser() -> argparse.ArgumentParser:
         help="drawn at random, besides those chosen by hand (default: %(default)s)",
     )
     size.add_argument(
-        "--seeds", type=arguments.positive, default=2, metavar="N", help="of each candidate"
+        "--seeds",
+        type=arguments.positive,
+        default=2,
+        metavar="N",
+        help="of each candidate (default: %(default)s)",
     )
     size.add_argument(
         "--first-seed",
         type=arguments.not_negative,
         default=0,
         metavar="N",
-        help="of the seeds; others give trainings that no earlier choice has seen",
+        help="of the seeds; others give trainings that no earlier choice has seen "
+        "(default: %(default)s)",
     )
     size.add_argument(
-        "--epochs", type=arguments.positive, default=120, metavar="N", help="of every training"
+        "--epochs",
+        type=arguments.positive,
+        default=120,
+        metavar="N",
+        help="of every training (default: %(default)s)",
     )
     how = built.add_argument_group("running")
     how.add_argument(
         "--part",
         default="1/1",
         metavar="I/N",
-        help="share of the trainings that this process makes",
+        help="share of the trainings that this process makes (default: %(default)s)",
     )
     where = how.add_mutually_exclusive_group()
     where.add_argument(
@@ -77,38 +87,35 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument(
         "--only-estimate", action="store_true", help="train nothing; write tables of what is there"
     )
-    how.add_argument("--dry-run", action="store_true", help="say what would be trained, and stop")
+    arguments.add(how, "--dry-run")
     record = built.add_argument_group("record")
     record.add_argument(
-        "--folder",
+        "--work",
+        dest="folder",
         type=Path,
         default=Path("results/nested"),
         metavar="FOLDER",
         help="predictions of all trainings; the command goes on from it (default: %(default)s)",
     )
-    record.add_argument(
-        "--results",
-        type=Path,
-        default=Path("results/nested/tables"),
-        metavar="FOLDER",
-        help="tables (default: %(default)s)",
-    )
+    tables = {"dest": "results", "default": Path("results/nested/tables")}
+    arguments.add(record, "--out", help="tables (default: %(default)s)", **tables)
     record.add_argument(
         "--figures",
         type=Path,
         metavar="FOLDER",
         help="figures (default: figures/ below that of the tables)",
     )
-    arguments.add_verbosity_options(built)
+    arguments.add_older_name(record, "--folder", "folder", type=Path)
+    arguments.add_older_name(record, "--results", "results", type=Path)
+    arguments.add_common_options(built)
     return built
 
 
-def main(args: argparse.Namespace, console: Console) -> int:
+def main(args: argparse.Namespace, console: Console) -> Answer:
     """Train and estimate."""
     from sie.cli.nested import NestedOptions, run_nested
 
-    run_nested(NestedOptions.from_command_line(vars(args)), console)
-    return 0
+    return Answer(run_nested(NestedOptions.from_command_line(vars(args)), console))
 
 
 if __name__ == "__main__":

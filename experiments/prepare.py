@@ -4,17 +4,17 @@ Try these:
   python experiments/prepare.py
   python experiments/prepare.py --dataset obelix --data-dir DIR
   python experiments/prepare.py --dataset table --table my.csv --cifs cifs/ --out results/mine
-  python experiments/prepare.py --dataset obelix --keep-duplicates
+  python experiments/prepare.py --dataset obelix --keep-duplicates --dry-run
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sie.cli import arguments
+from sie.cli.answer import Answer
 from sie.cli.main import run
 from sie.cli.parser import new_parser
 
@@ -26,28 +26,23 @@ def parser() -> argparse.ArgumentParser:
     """Return the command line."""
     built = new_parser(__doc__ or "")
     arguments.add_source_options(built)
-    built.add_argument(
-        "--out",
-        type=Path,
-        metavar="FOLDER",
-        help="where the record goes (default: results/<dataset>/data)",
-    )
-    built.add_argument(
+    how = built.add_argument_group("running")
+    how.add_argument(
         "--keep-duplicates", action="store_true", help="keep every entry of a group of duplicates"
     )
-    built.add_argument(
-        "--tracking-uri", metavar="URI", help="MLflow store or server (default: SQLite in mlruns/)"
-    )
-    arguments.add_verbosity_options(built)
+    arguments.add(how, "--dry-run")
+    record = built.add_argument_group("record")
+    arguments.add(record, "--out", help="the data record (default: results/<dataset>/data)")
+    arguments.add(record, "--tracking-uri")
+    arguments.add_common_options(built)
     return built
 
 
-def main(args: argparse.Namespace, console: Console) -> int:
+def main(args: argparse.Namespace, console: Console) -> Answer:
     """Prepare the dataset and print what it holds."""
     from sie.cli.prepare import PrepareOptions, prepare_and_record
 
-    prepare_and_record(PrepareOptions.from_command_line(vars(args)), console)
-    return 0
+    return Answer(prepare_and_record(PrepareOptions.from_command_line(vars(args)), console))
 
 
 if __name__ == "__main__":

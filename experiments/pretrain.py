@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sie.cli import arguments
+from sie.cli.answer import Answer
 from sie.cli.main import run
 from sie.cli.parser import new_parser
 
@@ -40,23 +41,13 @@ def parser() -> argparse.ArgumentParser:
         "--source",
         default="matbench",
         metavar="matbench|FILE",
-        help="matbench_mp_is_metal (downloaded), or your .parquet, .json or .csv",
+        help="matbench_mp_is_metal (downloaded), or your .parquet, .json or .csv "
+        "(default: %(default)s)",
     )
-    data.add_argument("--cifs", type=Path, metavar="DIR", help="CIFs named by id, with a .csv")
-    data.add_argument(
-        "--representation",
-        default="CAMNS",
-        type=str.upper,
-        choices=arguments.REPRESENTATIONS,
-        help="which atoms the network sees (default: %(default)s)",
-    )
-    data.add_argument(
-        "--level",
-        default=(1,),
-        type=levels,
-        metavar="V0|V1|V2|V3",
-        help="MEGNet features; several with commas are computed in one pass (default: V1)",
-    )
+    arguments.add(data, "--cifs", help="folder of CIFs named by id, with a .csv")
+    arguments.add(data, "--representation")
+    several = "MEGNet features; several with commas are computed in one pass (default: V1)"
+    arguments.add(data, "--level", default=(1,), type=levels, help=several)
     data.add_argument(
         "--limit", type=arguments.positive, metavar="N", help="use N crystals drawn at random"
     )
@@ -64,44 +55,38 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument(
         "--shapes", default="2x64", metavar="2x64,3x64", help="layers x neurons (default: 2x64)"
     )
-    how.add_argument("--epochs", type=arguments.positive, help="longest training (default: 40)")
+    how.add_argument(
+        "--epochs", type=arguments.positive, metavar="N", help="longest training (default: 40)"
+    )
     how.add_argument("--batch-size", type=arguments.positive, help="crystals a step (default: 256)")
-    how.add_argument("--max-lr", type=float, metavar="RATE", help="highest learning rate")
     how.add_argument(
         "--patience",
         type=arguments.positive,
         metavar="N",
         help="cycles of 4 epochs without a gain of 0.001 that end a training (default: 2)",
     )
-    how.add_argument("--seed", type=int, default=42, help="of everything (default: %(default)s)")
+    how.add_argument("--max-lr", type=float, metavar="RATE", help="highest learning rate")
+    arguments.add(how, "--seed")
     how.add_argument(
         "--threads", type=arguments.positive, default=1, help="threads (default: %(default)s)"
     )
-    files = built.add_argument_group("files")
-    files.add_argument(
-        "--out",
-        type=Path,
-        default=Path("pretrained"),
-        metavar="DIR",
-        help="weights and cards (default: %(default)s/)",
+    arguments.add(how, "--dry-run")
+    record = built.add_argument_group("record")
+    weights = "weights and cards (default: %(default)s)"
+    arguments.add(record, "--out", default=Path("pretrained"), help=weights)
+    record.add_argument(
+        "--work", type=Path, metavar="FOLDER", help="features and checkpoints (default: the cache)"
     )
-    files.add_argument(
-        "--work", type=Path, metavar="DIR", help="features and checkpoints (default: the cache)"
-    )
-    files.add_argument(
-        "--tracking-uri", metavar="URI", help="MLflow store or server (default: SQLite in mlruns/)"
-    )
-    files.add_argument("--dry-run", action="store_true", help="print the plan and exit")
-    arguments.add_verbosity_options(built)
+    arguments.add(record, "--tracking-uri")
+    arguments.add_common_options(built)
     return built
 
 
-def main(args: argparse.Namespace, console: Console) -> int:
+def main(args: argparse.Namespace, console: Console) -> Answer:
     """Pre-train and print how good the networks are."""
     from sie.cli.pretrain import PretrainOptions, pretrain_networks
 
-    pretrain_networks(PretrainOptions.from_command_line(vars(args)), console)
-    return 0
+    return Answer(pretrain_networks(PretrainOptions.from_command_line(vars(args)), console))
 
 
 if __name__ == "__main__":

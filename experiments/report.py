@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sie.cli import arguments
+from sie.cli.answer import Answer
 from sie.cli.main import run
 from sie.cli.parser import new_parser
 
@@ -35,11 +35,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="all clusters: the newest finished search of each, as loco/obelix/CAMN-V0",
     )
-    built.add_argument(
-        "--name",
-        default="search",
-        help="with --experiment: name of the searches (default: %(default)s)",
-    )
+    arguments.add(built, "--name")
     built.add_argument(
         "--resamplings",
         type=_factor,
@@ -47,20 +43,12 @@ def parser() -> argparse.ArgumentParser:
         metavar="FACTOR",
         help="how many for the importances: 0 none, 2 twice as many (default: %(default)s)",
     )
-    built.add_argument(
-        "--seed", type=arguments.not_negative, default=0, help="of them (default: %(default)s)"
-    )
+    arguments.add(built, "--seed")
     record = built.add_argument_group("record")
-    record.add_argument(
-        "--out",
-        type=Path,
-        metavar="FILE",
-        help="the page (default: results/reports/<experiment>-<name>.html)",
-    )
-    record.add_argument(
-        "--tracking-uri", metavar="URI", help="MLflow store or server (default: SQLite in mlruns/)"
-    )
-    arguments.add_verbosity_options(built)
+    page = "the page (default: results/reports/<experiment>-<name>.html)"
+    arguments.add(record, "--out", metavar="FILE", help=page)
+    arguments.add(record, "--tracking-uri")
+    arguments.add_common_options(built)
     return built
 
 
@@ -74,12 +62,11 @@ def _factor(text: str) -> float:
     return value
 
 
-def main(args: argparse.Namespace, console: Console) -> int:
+def main(args: argparse.Namespace, console: Console) -> Answer:
     """Write the page and print where it is."""
     from sie.cli.report import ReportOptions, write_report
 
-    write_report(ReportOptions.from_command_line(vars(args)), console)
-    return 0
+    return Answer({"page": write_report(ReportOptions.from_command_line(vars(args)), console)})
 
 
 if __name__ == "__main__":

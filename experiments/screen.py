@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sie.cli import arguments
+from sie.cli.answer import Answer
 from sie.cli.main import run
 from sie.cli.parser import new_parser
 
@@ -33,12 +34,7 @@ def parser() -> argparse.ArgumentParser:
     """Return the command line."""
     built = new_parser(__doc__ or "")
     data = built.add_argument_group("data")
-    data.add_argument(
-        "--ensemble",
-        required=True,
-        metavar="FOLDER|URI",
-        help="folder of an ensemble, models:/NAME/VERSION or runs:/ID/ensemble",
-    )
+    arguments.add(data, "--ensemble")
     data.add_argument(
         "--source",
         required=True,
@@ -59,13 +55,9 @@ def parser() -> argparse.ArgumentParser:
     )
     _add_judgement(built)
     how = built.add_argument_group("running")
-    how.add_argument(
-        "--max-concurrent",
-        type=arguments.positive,
-        metavar="N",
-        help="workers (default: all)",
-    )
-    how.add_argument("--address", help="Ray cluster to run on (default: this machine)")
+    workers = "workers at once, at most (default: all CPUs)"
+    arguments.add(how, "--max-concurrent", default=None, help=workers)
+    arguments.add(how, "--address")
     how.add_argument(
         "--shard-size",
         type=arguments.positive,
@@ -73,20 +65,12 @@ def parser() -> argparse.ArgumentParser:
         metavar="N",
         help="structures that are saved together (default: %(default)s)",
     )
-    how.add_argument("--dry-run", action="store_true", help="print the plan and exit")
-    how.add_argument("--fresh", action="store_true", help="remove earlier results in --out")
+    arguments.add(how, "--fresh", "--dry-run")
     record = built.add_argument_group("record")
-    record.add_argument(
-        "--out",
-        type=Path,
-        default=Path("results/screening"),
-        metavar="FOLDER",
-        help="results and report (default: %(default)s)",
-    )
-    record.add_argument(
-        "--tracking-uri", metavar="URI", help="MLflow store or server (default: SQLite in mlruns/)"
-    )
-    arguments.add_verbosity_options(built)
+    report = "results and report (default: %(default)s)"
+    arguments.add(record, "--out", default=Path("results/screening"), help=report)
+    arguments.add(record, "--tracking-uri")
+    arguments.add_common_options(built)
     return built
 
 
@@ -132,12 +116,13 @@ def _add_judgement(built: argparse.ArgumentParser) -> None:
     )
 
 
-def main(args: argparse.Namespace, console: Console) -> int:
+def main(args: argparse.Namespace, console: Console) -> Answer:
     """Screen, and print where the ranked list is."""
     from sie.cli.screen import ScreenOptions, screen
 
-    screen(ScreenOptions.from_command_line(vars(args)), console)
-    return 0
+    options = ScreenOptions.from_command_line(vars(args))
+    done = screen(options, console)
+    return Answer({} if done is None else done.as_dict(options.out))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 Try these:
   python experiments/transfer.py
   python experiments/transfer.py --dataset obelix --data-dir DIR --preset full
-  python experiments/transfer.py --dataset table --table my.csv --cifs cifs/
+  python experiments/transfer.py --dataset table --table my.csv --cifs cifs/ --dry-run
+  python experiments/transfer.py --config run.yaml --json > transfer.json
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from sie.cli import arguments
+from sie.cli.answer import Answer
 from sie.cli.main import run
 
 if TYPE_CHECKING:
@@ -24,12 +26,12 @@ def parser() -> argparse.ArgumentParser:
     return arguments.study_parser(__doc__ or "")
 
 
-def main(args: argparse.Namespace, console: Console) -> int:
+def main(args: argparse.Namespace, console: Console) -> Answer:
     """Train both and compare."""
     from sie.cli.study import StudyOptions, run_steps
 
-    run_steps(StudyOptions.from_command_line(vars(args)), ("transfer",), console)
-    return 0
+    options = StudyOptions.from_command_line(vars(args))
+    return Answer(run_steps(options, ("transfer",), console))
 
 
 if __name__ == "__main__":

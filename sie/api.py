@@ -180,7 +180,11 @@ def search_clusters(
     from sie.cli.loco import search_clusters as run
     from sie.search.space import read_space, space_path
 
-    _known(LocoOptions, options, ("rerun_trial", "one_of_several", "dry_run", "search_space"))
+    _known(
+        LocoOptions,
+        options,
+        ("rerun_trial", "one_of_several", "dry_run", "search_space"),
+    )
     _one_of("preset", preset, (None, "quick", "paper"))
     chosen = str(space) if space is not None else preset or "paper"
     values = {**data.options, **options, "preset": preset, "name": name}
@@ -192,7 +196,7 @@ def search_clusters(
         tracking_uri=tracking_uri,
         **values,
     )
-    if run(loco, _quiet(console)):
+    if run(loco, _quiet(console)).interrupted:
         raise KeyboardInterrupt
     return read_searches(data, name=name, tracking_uri=tracking_uri, record_folder=record_folder)
 
@@ -293,7 +297,7 @@ def build_ensemble(
     _known(EnsembleOptions, options, ("dry_run",))
     values = {**data.options, **options, "record_folder": Path(record_folder)}
     values["out"] = None if out is None else Path(out)
-    folder = run(EnsembleOptions(**values), _quiet(console))
+    folder = run(EnsembleOptions(**values), _quiet(console)).folder
     return BuiltEnsemble(SuperionicEnsemble.load(folder), folder)
 
 
@@ -331,7 +335,10 @@ def evaluate(
         record_folder=Path(record_folder),
         **data.options,
     )
-    return evaluate_ensemble(options, _quiet(console))
+    found = evaluate_ensemble(options, _quiet(console))
+    if found is None:
+        raise InputError("a dry run scores nothing")
+    return found.record
 
 
 def screen(
@@ -367,10 +374,10 @@ def screen(
     _known(ScreenOptions, options, ("dry_run",))
     values = {**options, "record_folder": Path(record_folder)}
     settings = ScreenOptions(ensemble=str(ensemble), source=str(source), out=Path(out), **values)
-    ranking = run(settings, _quiet(console))
-    if ranking is None:
+    screened = run(settings, _quiet(console))
+    if screened is None:
         raise InputError(f"nothing was ranked of {source}")
-    return ranking
+    return screened.ranking
 
 
 def write_report(
@@ -437,7 +444,8 @@ def _known(settings: Any, given: dict[str, Any], others: Sequence[str]) -> None:
     """Refuse options that the script does not have, naming the nearest."""
     import difflib
 
-    names = [name for name in settings.__dataclass_fields__ if name not in others]
+    hidden = (*others, "run_options")
+    names = [name for name in settings.__dataclass_fields__ if name not in hidden]
     for name in given:
         if name not in names:
             near = difflib.get_close_matches(name, names, n=1)

@@ -19,8 +19,15 @@ MAX_SCALAR = 1_000
 """Characters of one value: a number in base 60 takes quadratic time."""
 
 
-def load_bounded(text: str) -> tuple[Any, dict[tuple[str, ...], int]]:
+def load_bounded(text: str, as_text: bool = False) -> tuple[Any, dict[tuple[str, ...], int]]:
     """Return the plain values of a document and the line of every key path, counted from 1.
+
+    Parameters
+    ----------
+    text : str
+        The document.
+    as_text : bool
+        Keep every value as it is written: 007, 1e-3 and on are no number and no truth then.
 
     Raises
     ------
@@ -29,7 +36,7 @@ def load_bounded(text: str) -> tuple[Any, dict[tuple[str, ...], int]]:
     ValueError
         When a look-alike of a date or a number is an impossible one.
     """
-    loader = yaml.SafeLoader(text)
+    loader: Any = (yaml.BaseLoader if as_text else yaml.SafeLoader)(text)
     try:
         root = loader.get_single_node()
         if root is None:

@@ -8,7 +8,15 @@ import numpy as np
 from pymatgen.core import Lattice, Structure
 
 from sie.ensemble.building import forest_of
-from sie.ensemble.record import ForestPart, KnownCompounds, Member, Recipe, TrainedEnsemble
+from sie.ensemble.calibrated import Calibration, LeftOutPredictions
+from sie.ensemble.record import (
+    CalibrationPart,
+    ForestPart,
+    KnownCompounds,
+    Member,
+    Recipe,
+    TrainedEnsemble,
+)
 from sie.models.config import TrialConfig
 from sie.models.initial import glorot_uniform
 from sie.models.readout_weights import initial_readout
@@ -107,3 +115,25 @@ def mixed_ensemble(
     recipe = dataclasses.replace(small.recipe, forest=ForestPart(weight, 3, 20))
     forest = forest_of(recipe, small.known, small.known.ids)
     return dataclasses.replace(small, recipe=recipe, forest=forest)
+
+
+def left_out_predictions(n: int = 120, forest: bool = True, seed: int = 8) -> LeftOutPredictions:
+    """Predictions for four clusters, the last of one class: of some skill, and all too near 0.4."""
+    rng = np.random.default_rng(seed)
+    clusters = np.repeat([0, 1, 2, 5], n // 4)
+    labels = np.where(clusters == 5, 0, rng.integers(0, 2, n))
+    networks = 0.4 + 0.08 * (labels - 0.5) + rng.normal(0, 0.05, n)
+    of_forest = np.clip(0.4 + 0.3 * (labels - 0.5) + rng.normal(0, 0.2, n), 0, 1)
+    raw = 0.6 * networks + 0.4 * of_forest if forest else networks
+    ids = tuple(f"e{i}" for i in range(n))
+    return LeftOutPredictions(ids, clusters, labels, networks, of_forest if forest else None, raw)
+
+
+def calibrated_ensemble(
+    representation: str = "CAMNS", level: str = "V1", method: str = "platt"
+) -> TrainedEnsemble:
+    """The mixed ensemble with a calibration on made-up predictions."""
+    mixed = mixed_ensemble(representation, level)
+    recipe = dataclasses.replace(mixed.recipe, calibration=CalibrationPart(method))
+    calibration = Calibration.fit(method, left_out_predictions())
+    return dataclasses.replace(mixed, recipe=recipe, calibration=calibration)

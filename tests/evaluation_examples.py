@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 from ensemble_examples import small_ensemble
@@ -47,8 +48,13 @@ def made_up_record(predictions: Predictions | None = None) -> EvaluationRecord:
     return EvaluationRecord(about, found, score_systems(found, 0.3), "forest-fractions")
 
 
-def ensemble_for(dataset: str, dataset_hash: str, hold_out_hash: str) -> TrainedEnsemble:
+def ensemble_for(
+    dataset: str,
+    dataset_hash: str,
+    hold_out_hash: str,
+    make: Callable[[str, str], TrainedEnsemble] = small_ensemble,
+) -> TrainedEnsemble:
     """Random weights whose recipe claims the given data."""
-    made = small_ensemble("CAMN", "V0")
+    made = make("CAMN", "V0")
     names = {"dataset": dataset, "dataset_hash": dataset_hash, "hold_out_hash": hold_out_hash}
     return dataclasses.replace(made, recipe=dataclasses.replace(made.recipe, **names))

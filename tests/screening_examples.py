@@ -110,6 +110,18 @@ def results(n: int = 200, seed: int = 1) -> pd.DataFrame:
     return pd.DataFrame(columns)[list(COLUMNS)]
 
 
+def calibrated_results(n: int = 200, seed: int = 1) -> pd.DataFrame:
+    """The same of an ensemble with a calibration that makes many equal."""
+    table = results(n, seed)
+    table["p_si_raw"] = 0.2 + 0.4 * table["p_si"]
+    table["p_si"] = np.round(table["p_si"], 1)
+    sets = np.array(["not superionic", "undecided", "superionic"])
+    for name, most in (("set_80", 0.5), ("set_90", 0.7)):
+        p = table["p_si"].to_numpy()
+        table[name] = sets[1 + (p > most).astype(int) - (p < 1 - most).astype(int)]
+    return table
+
+
 def ranking(n: int = 200, filters: Filters = DEFAULT) -> Ranking:
     """A ranking of random results of a source whose structures are all different."""
     return rank(results(n), Source("random", "h", (), EmptyReader()), filters, n_rejects=3)

@@ -6,25 +6,30 @@ The top of the flow: puts rooms together; what is shown lives in `ensemble_outco
 from __future__ import annotations
 
 import os
-import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
 from rich.console import Console
 
 from sie.cli import ensemble_outcome as outcome
+from sie.cli.config_file import log_options
 from sie.cli.ensemble_options import OFF, EnsembleOptions
+from sie.cli.ensemble_outcome import Built
+from sie.cli.ensemble_training import claimed, train
 from sie.cli.loco import LocoOptions
 from sie.cli.outcome import print_lines
 from sie.datasets.registry import load_dataset
-from sie.ensemble.building import Advance, Material, assemble, estimate_seconds, train_members
-from sie.ensemble.kept import KeptMembers, TrainedMember
+from sie.ensemble.building import Material, assemble, estimate_seconds
+from sie.ensemble.calibrated import Calibration
+from sie.ensemble.kept import KeptMembers
 from sie.ensemble.known import known_compounds
-from sie.ensemble.planning import make_recipe, mixed
+from sie.ensemble.left_out import (
+    left_out_jobs,
+    left_out_seconds,
+)
+from sie.ensemble.planning import calibrated, make_recipe, mixed
 from sie.ensemble.record import Recipe, TrainedEnsemble
 from sie.ensemble.recording import (
     EnsembleRecord,
@@ -35,7 +40,7 @@ from sie.ensemble.recording import (
     stored_address,
 )
 from sie.ensemble.registry import fetched
-from sie.ensemble.storage import load_ensemble, save_ensemble
+from sie.ensemble.storage import copy_ensemble, load_ensemble, save_ensemble
 from sie.ensemble.winner_rule import WinnerRule, by_rule
 from sie.ensemble.winners import (
     ClusterSearch,
@@ -45,7 +50,6 @@ from sie.ensemble.winners import (
 )
 from sie.errors import InputError, SieError, TrackingError
 from sie.models.pretrained import StartingWeights
-from sie.reporting.steps import StepProgress
 from sie.search.estimate import machine_flops
 from sie.search.problem import DevelopmentData, LearningProblem, prepare_development
 from sie.search.space import read_space, space_path
@@ -70,10 +74,8 @@ class Plan:
     store: Store
 
 
-def build_ensemble(options: EnsembleOptions, console: Console) -> Path:
+def build_ensemble(options: EnsembleOptions, console: Console) -> Built:
     """Build the ensemble of the winners, or show the one that the same recipe has made already.
-
-    Returns the folder of its files.
 
     Raises
     ------
@@ -88,19 +90,22 @@ def build_ensemble(options: EnsembleOptions, console: Console) -> Path:
         workers = min(workers, os.cpu_count() or 1)
     console.print(outcome.winners_table(plan.searches, options.top_configs))
     print_lines(console, outcome.weak_winners(plan.searches))
-    seconds = estimate_seconds(recipe, plan.material, workers, machine_flops())
+    flops = machine_flops()
+    seconds = estimate_seconds(recipe, plan.material, workers, flops)
     average = average_best_epoch([search.winner for search in plan.searches])
     print_lines(console, outcome.plan_lines(recipe, average, workers, seconds, code_hash()))
+    if recipe.calibration is not None:
+        jobs = left_out_jobs(recipe, plan.problem.clustering, plan.problem.labels)
+        seconds = left_out_seconds(recipe, jobs, plan.material, workers, flops)
+        print_lines(console, outcome.calibration_plan(recipe, jobs, seconds))
     folder = options.folder(recipe)
     if options.dry_run:
-        return folder
+        return Built(folder, recipe)
     recorder = Recorder(plan.store, experiment_name(recipe))
     finished = None if options.fresh else find_finished(recorder, recipe)
     if finished is not None:
-        _show_finished(options, plan, finished, recorder, console)
-    else:
-        _build(options, plan, recorder, workers, console)
-    return folder
+        return _show_finished(options, plan, finished, recorder, console)
+    return _build(options, plan, recorder, workers, console)
 
 
 def _plan(options: EnsembleOptions, stage: Callable[[str], None], console: Console) -> Plan:
@@ -135,6 +140,7 @@ def _plan(options: EnsembleOptions, stage: Callable[[str], None], console: Conso
         problem, searches, options.seeds, options.top_configs, options.seed, options.epochs
     )
     recipe = mixed(recipe, options.mix_forest, options.seed)
+    recipe = calibrated(recipe, options.calibrate, options.calibration_seeds)
     material = Material(problem.features, problem.labels, _starts(options, problem, recipe))
     return Plan(data, problem, searches, recipe, material, store)
 
@@ -171,7 +177,7 @@ def _starts(options: EnsembleOptions, problem: LearningProblem, recipe: Recipe) 
 
 def _show_finished(
     options: EnsembleOptions, plan: Plan, run: StoredRun, recorder: Recorder, console: Console
-) -> None:
+) -> Built:
     """Show the ensemble that there is already; fetch or register it where that is asked for."""
     folder, name = options.folder(plan.recipe), options.model_name(plan.recipe)
     print_lines(
@@ -183,28 +189,30 @@ def _show_finished(
     ensemble = _held(folder, run.run_id)
     if ensemble is None:
         with fetched(stored_address(run.run_id), plan.store.uri) as files:
-            shutil.copytree(files, folder, dirs_exist_ok=True)
+            copy_ensemble(files, folder)
         ensemble = load_ensemble(folder)
     model = shown_model(run)
     if name is not None and (model is None or model.rpartition("/")[0] != name):
         model = f"{name}/{publish(recorder, run.run_id, folder, name)}"
     _print_result(options, plan, ensemble, run.run_id, model, console)
+    return Built(folder, plan.recipe, run.run_id, model)
 
 
 def _build(
     options: EnsembleOptions, plan: Plan, recorder: Recorder, workers: int, console: Console
-) -> None:
+) -> Built:
     recipe = plan.recipe
     kept = KeptMembers(options.record_folder / "ensembles", recipe, code_hash())
-    with _claimed(kept.folder):
+    with claimed(kept.folder):
         if options.fresh:
             kept.remove()
         settings: dict[str, int | str]
         settings = {"seeds": options.seeds, "top_configs": options.top_configs}
         settings |= {"master_seed": options.seed, "winner_rule": options.winner}
         record = EnsembleRecord(recorder, recipe, plan.searches, settings, options.fresh)
+        log_options(recorder, record.run_id, options.run_options)
         try:
-            _train_and_publish(options, plan, record, kept, workers, console)
+            return _train_and_publish(options, plan, record, kept, workers, console)
         except KeyboardInterrupt:
             record.abort(TrialStatus.INTERRUPTED, "stopped by the user")
             n = len(kept.read())
@@ -229,42 +237,25 @@ def _train_and_publish(
     kept: KeptMembers,
     workers: int,
     console: Console,
-) -> None:
+) -> Built:
     recipe, folder, name = plan.recipe, options.folder(plan.recipe), options.model_name(plan.recipe)
+    known = known_compounds(plan.data, plan.problem)
     began = time.perf_counter()
-    trained = _train(options, plan, kept, workers, console)
+    trained, left_out = train(options, plan, known, kept, workers, console)
     seconds = time.perf_counter() - began
     settings = {"seeds": options.seeds, "top_configs": options.top_configs, "seed": options.seed}
     about = {**environment_tags(), **settings, "run_id": record.run_id, "training_s": seconds}
     with console.status("writing and recording the ensemble"):
-        known = known_compounds(plan.data, plan.problem)
-        ensemble = assemble(recipe, trained, known, about)
+        calibration = None
+        if recipe.calibration is not None and left_out is not None:
+            calibration = Calibration.fit(recipe.calibration.method, left_out)
+        ensemble = assemble(recipe, trained, known, about, calibration)
         save_ensemble(folder, ensemble)
         version = record.close(ensemble, folder, name, seconds)
     kept.remove()
     model = f"{name}/{version}" if version else None
     _print_result(options, plan, ensemble, record.run_id, model, console)
-
-
-def _train(
-    options: EnsembleOptions, plan: Plan, kept: KeptMembers, workers: int, console: Console
-) -> dict[int, TrainedMember]:
-    from sie.search.session import start_ray, stop_ray
-
-    bars = StepProgress(console)
-
-    def started(n_kept: int, n_rest: int, n_epochs: int) -> Advance:
-        if n_kept:
-            print_lines(console, [f"going on: {n_kept} networks are trained already"])
-        return bars(f"epochs of {n_rest} networks", 0, n_epochs)
-
-    with console.status("starting Ray"):
-        workers = min(workers, start_ray(options.address))
-    try:
-        with bars.showing():
-            return train_members(plan.recipe, plan.material, kept, workers, started)
-    finally:
-        stop_ray()
+    return Built(folder, recipe, record.run_id, model)
 
 
 def _print_result(
@@ -286,22 +277,3 @@ def _held(folder: Path, run_id: str) -> TrainedEnsemble | None:
     except InputError:
         return None
     return ensemble if ensemble.about.get("run_id") == run_id else None
-
-
-@contextmanager
-def _claimed(folder: Path) -> Iterator[None]:
-    """Keep other processes from building the same ensemble; the system lets go when one dies."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder.with_name(f".{folder.name}.lock"))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise InputError(
-            "another process is building this ensemble; wait for it, or build another one with "
-            "--seed, --seeds or --epochs"
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
-        Path(lock.lock_file).unlink(missing_ok=True)

@@ -6,7 +6,7 @@ Nothing is read here; what is done with them is in `sie.cli.ensemble`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,8 @@ class EnsembleOptions:
     epochs: int | None = None
     pretrained: str | None = None
     mix_forest: float = 0.0
+    calibrate: str | None = None
+    calibration_seeds: int = 1
     max_concurrent: int = 4
     address: str | None = None
     fresh: bool = False
@@ -51,6 +53,7 @@ class EnsembleOptions:
     register: str | None = None
     tracking_uri: str | None = None
     record_folder: Path = Path("mlruns")
+    run_options: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def from_command_line(cls, values: Mapping[str, Any]) -> EnsembleOptions:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ from rich.table import Table
 from sie.cli.arguments import REPOSITORY
 from sie.cli.loco import LocoOptions
 from sie.cli.outcome import print_lines, weakness
+from sie.ensemble.calibrated import NOTE, Calibration, percent
 from sie.ensemble.chunks import make_chunks
+from sie.ensemble.left_out import LeftOutJob
 from sie.ensemble.record import Recipe, TrainedEnsemble
-from sie.ensemble.recording import stored_address
+from sie.ensemble.recording import experiment_name, stored_address
 from sie.ensemble.winners import ClusterSearch
 from sie.models.config import shown as text_of
 from sie.reporting.console import duration, mean_sd
@@ -34,6 +37,43 @@ BETTER = (
     "half networks, half forest had an AUC-PR of 0.77 in the nested estimate, networks alone 0.64 "
     "(docs/results.md)"
 )
+
+
+@dataclass(frozen=True)
+class Built:
+    """An ensemble that is there, or of a dry run is planned.
+
+    Attributes
+    ----------
+    folder : Path
+        Of its files.
+    recipe : Recipe
+        What it is made from.
+    run_id : str or None
+        Its run in MLflow; None of a dry run.
+    model : str or None
+        Name and version in the registry.
+    """
+
+    folder: Path
+    recipe: Recipe
+    run_id: str | None = None
+    model: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        recipe = self.recipe
+        members = Counter(member.cluster for member in recipe.members)
+        return {
+            "folder": self.folder,
+            "run_id": self.run_id,
+            "model": self.model and f"models:/{self.model}",
+            "recipe_hash": recipe.hash,
+            "experiment": experiment_name(recipe),
+            "epochs": recipe.epochs,
+            "searches": recipe.searches,
+            "members_of_cluster": members,
+        }
 
 
 def winners_table(searches: Sequence[ClusterSearch], top: int) -> Table:
@@ -126,6 +166,38 @@ def plan_lines(
     return lines
 
 
+def calibration_plan(recipe: Recipe, jobs: Sequence[LeftOutJob], seconds: float) -> list[str]:
+    """Return what is trained besides, to calibrate a recipe."""
+    clusters = sorted({job.cluster for job in jobs})
+    method = "" if recipe.calibration is None else recipe.calibration.method
+    return [
+        f"calibration ({method}) and conformal sets: {len(jobs)} further trainings, each without "
+        f"one of clusters {', '.join(map(str, clusters))}, about {duration(seconds)}"
+    ]
+
+
+def calibration_lines(calibration: Calibration) -> list[str]:
+    """Return what a calibration is worth on clusters that were left out."""
+    worth, found = calibration.worth, calibration.left_out
+    forest = f", forest {worth['auc_pr_forest']:.3f}" if "auc_pr_forest" in worth else ""
+    lines = [
+        f"on {len(found.ids)} entries of left-out clusters ({int(found.labels.sum())} superionic): "
+        f"AUC-PR {worth['auc_pr']:.3f} (mean over clusters of both classes; networks "
+        f"{worth['auc_pr_networks']:.3f}{forest})",
+        f"calibration error {worth['ece_raw']:.3f} raw, {worth['ece']:.3f} calibrated on the other "
+        f"clusters; Brier {worth['brier_raw']:.3f} and {worth['brier']:.3f}",
+    ]
+    for confidence in calibration.observed:
+        name = f"coverage_{percent(confidence)}"
+        lines.append(
+            f"sets of {percent(confidence)} % calibrated on the other clusters hold the class of "
+            f"{worth[name]:.0%} (superionic {worth[f'{name}_1']:.0%}, others "
+            f"{worth[f'{name}_0']:.0%}), with {worth[f'set_size_{percent(confidence)}']:.2f} "
+            "classes in the mean"
+        )
+    return [*lines, f"beware: {NOTE[0].lower()}{NOTE[1:]}"]
+
+
 def print_result(
     ensemble: TrainedEnsemble,
     run_id: str,
@@ -143,6 +215,7 @@ def print_result(
         f"ensemble of {len(ensemble.members)} networks, {ensemble.recipe.epochs} epochs each"
         f"{forest}, in {folder}",
         *(f"diverged, left out: {text}" for text in ensemble.left_out),
+        *(calibration_lines(ensemble.calibration) if ensemble.calibration else ()),
         f"MLflow run {run_id} ({stored_address(run_id)})"
         + (f", registered as models:/{model}" if model else ""),
         f"look at it: {store.ui_command()}",

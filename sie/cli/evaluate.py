@@ -8,12 +8,13 @@ from __future__ import annotations
 import io
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from sie.cli.config_file import log_options
 from sie.cli.evaluate_outcome import print_evaluation
 from sie.cli.outcome import print_lines
 from sie.datasets.registry import load_dataset
@@ -60,6 +61,8 @@ class EvaluateOptions:
     tracking_uri: str | None = None
     record_folder: Path = Path("mlruns")
     baselines: tuple[str, ...] = tuple(BASELINES)
+    dry_run: bool = False
+    run_options: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def from_command_line(cls, values: Mapping[str, Any]) -> EvaluateOptions:
@@ -71,8 +74,10 @@ class EvaluateOptions:
         return self.out or Path("results") / recipe.dataset / "evaluation"
 
 
-def evaluate_ensemble(options: EvaluateOptions, console: Console) -> EvaluationRecord:
+def evaluate_ensemble(options: EvaluateOptions, console: Console) -> Recorded | None:
     """Score an ensemble on its test set, or show what came out when that was done.
+
+    Returns None of a dry run, which leaves the test set closed.
 
     Raises
     ------
@@ -88,10 +93,14 @@ def evaluate_ensemble(options: EvaluateOptions, console: Console) -> EvaluationR
         folder = options.folder(recipe)
         recorder = Recorder(store, experiment_name(recipe))
         found = find_recorded(recorder, recipe)
+    if options.dry_run:
+        print_lines(console, _plan_lines(options, ensemble, found))
+        return None
     fresh = found is None
     if found is None:
         _require_unseen(folder, recipe, store.shown)
         found = _score(options, ensemble, recorder, console)
+        log_options(recorder, found.run_id, options.run_options)
     written = write_evaluation(folder, found.record)
     # even when scored before: the process that scored may have died before its files were kept
     for path in written[1:]:
@@ -107,7 +116,36 @@ def evaluate_ensemble(options: EvaluateOptions, console: Console) -> EvaluationR
             f"look at it: {store.ui_command()}",
         ],
     )
-    return found.record
+    return found
+
+
+def evaluation_answer(options: EvaluateOptions, found: Recorded | None) -> dict[str, Any]:
+    """Return what a program wants to know of an evaluation: run, folder, scores."""
+    if found is None:
+        return {"scored": False}
+    record = found.record
+    return {
+        "scored": True,
+        "run_id": found.run_id,
+        "folder": options.out or Path("results") / record.about["dataset"] / "evaluation",
+        "about": record.about,
+        "reference": record.reference,
+        "systems": {item.name: item.scores for item in record.systems},
+    }
+
+
+def _plan_lines(
+    options: EvaluateOptions, ensemble: SuperionicEnsemble, found: Recorded | None
+) -> list[str]:
+    recipe = ensemble.recipe
+    lines = [
+        f"ensemble of {len(ensemble)} networks, {recipe.representation}-{recipe.level}, recipe "
+        f"{recipe.hash}, trained on {recipe.dataset} ({recipe.dataset_hash})",
+        f"tables and figures would go to {options.folder(recipe)}",
+    ]
+    if found is not None:
+        return [*lines, f"it was scored on {found.record.about['scored_at']} (run {found.run_id})"]
+    return [*lines, f"its test set ({options.test_set}) is closed; it would be opened now, once"]
 
 
 def _score(
@@ -145,6 +183,7 @@ def _about(options: EvaluateOptions, ensemble: SuperionicEnsemble) -> dict[str, 
         "weights_hash": ensemble.weights_hash,
         **{name: getattr(recipe, name) for name in names},
         "n_members": len(ensemble),
+        "made_of": ensemble.words,
         "ensemble": options.ensemble,
         "code_version": code_version(),
     }

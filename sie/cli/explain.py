@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from sie.cli.arguments import add_verbosity_options, positive
+from sie.cli import arguments
+from sie.cli.answer import Answer
 from sie.cli.parser import new_parser
 
 if TYPE_CHECKING:
@@ -21,15 +23,10 @@ def explain_parser(documentation: str) -> argparse.ArgumentParser:
     """Return the command line, from the script's docstring."""
     parser = new_parser(documentation)
     parser.add_argument("cif", help="the crystal; ordered or disordered, with Li")
-    parser.add_argument(
-        "--ensemble",
-        required=True,
-        metavar="FOLDER|URI",
-        help="folder of an ensemble, models:/NAME/VERSION or runs:/ID/ensemble",
-    )
+    arguments.add(parser, "--ensemble")
     parser.add_argument(
         "--neighbours",
-        type=positive,
+        type=arguments.positive,
         default=5,
         metavar="N",
         help="training compounds to name in each list (default: %(default)s)",
@@ -37,16 +34,12 @@ def explain_parser(documentation: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--markdown", action="store_true", help="print Markdown, for a report, instead of tables"
     )
-    parser.add_argument(
-        "--tracking-uri",
-        metavar="URI",
-        help="MLflow store of a models:/ or runs:/ address (default: SQLite in mlruns/)",
-    )
-    add_verbosity_options(parser)
+    arguments.add(parser, "--tracking-uri")
+    arguments.add_common_options(parser)
     return parser
 
 
-def main(options: argparse.Namespace, console: Console) -> int:
+def main(options: argparse.Namespace, console: Console) -> Answer:
     """Explain one crystal and print the tables."""
     from pathlib import Path
 
@@ -64,7 +57,7 @@ def main(options: argparse.Namespace, console: Console) -> int:
     found = explain(ensemble, Path(options.cif), options.neighbours)
     if options.markdown:
         console.print(found.to_markdown(), markup=False, highlight=False, soft_wrap=True)
-        return 0
+        return Answer(asdict(found))
     console.print(
         f"{found.headline}, {ensemble.words}", style="bold", markup=False, highlight=False
     )
@@ -72,7 +65,7 @@ def main(options: argparse.Namespace, console: Console) -> int:
     console.print(_table(title, ORBIT_COLUMNS, orbit_rows(found.orbits)))
     for title, neighbours in found.neighbour_tables():
         console.print(_table(title, NEIGHBOUR_COLUMNS, neighbour_rows(neighbours)))
-    return 0
+    return Answer(asdict(found))
 
 
 def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:

@@ -14,6 +14,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from sie.cli.config_file import log_options
+from sie.cli.loco_answer import SearchedCluster, SearchesDone, read_searches
+from sie.cli.loco_answer import planned as planned_answer
 from sie.cli.loco_options import LocoOptions
 from sie.cli.outcome import (
     Prepared,
@@ -28,13 +31,13 @@ from sie.cli.outcome import (
 from sie.cli.side_by_side import search_side_by_side
 from sie.datasets.registry import load_dataset
 from sie.errors import InputError, SieError, TrackingError
-from sie.reporting.console import LiveProgress, plan_table
+from sie.reporting.console import plan_table
+from sie.reporting.live import LiveProgress
 from sie.reporting.search_views import view_of
 from sie.search.choices import Sampler, Scheduler
 from sie.search.estimate import estimate_seconds
 from sie.search.plan import Mode, SearchPlan
 from sie.search.problem import LearningProblem, prepare_problem
-from sie.search.record import SearchOutcome
 from sie.search.selection import SelectionRule
 from sie.splits.left_out import loco_split, usable_clusters
 from sie.splits.record import Split
@@ -113,8 +116,8 @@ def plan_searches(options: LocoOptions, problem: LearningProblem) -> list[tuple[
     return plans
 
 
-def search_clusters(options: LocoOptions, console: Console) -> bool:
-    """Search every cluster asked for and print the results; True when the user stopped it.
+def search_clusters(options: LocoOptions, console: Console) -> SearchesDone:
+    """Search every cluster asked for, print the results and return them.
 
     On this machine one after the other; on a Ray cluster that was joined, side by side.
     """
@@ -122,19 +125,24 @@ def search_clusters(options: LocoOptions, console: Console) -> bool:
     planned = plan_searches(options, prepared.problem)
     local = options.address is None
     workers = min(options.max_concurrent, os.cpu_count() or 1) if local else options.max_concurrent
+    experiment = prepared.problem.experiment
     if not options.one_of_several:
-        _print_plans(planned, prepared, workers, console)
-    if options.dry_run:
-        return False
+        seconds = _print_plans(planned, prepared, workers, console)
+        if options.dry_run:
+            told = [planned_answer(plan, s) for (_, plan), s in zip(planned, seconds, strict=True)]
+            return SearchesDone(experiment, plans=told)
     with console.status("opening the MLflow store (the first time takes about ten seconds)"):
         store = open_store(options.tracking_uri, options.record_folder)
-        recorder = Recorder(store, prepared.problem.experiment)
+        recorder = Recorder(store, experiment)
+    searched_all = "all" in (options.cluster or [])
     options, planned = _still_to_search(options, planned, recorder, console)
     plans = [plan for _, plan in planned]
     view = store.page(view_of(plans).address(recorder.experiment_id))
     if not local and len(plans) > 1:
         clusters = [plan.cluster for plan in plans]
-        return search_side_by_side(options, clusters, store, view, console)
+        stopped = search_side_by_side(options, clusters, store, view, console)
+        found = read_searches(store, experiment, options.name, clusters)
+        return SearchesDone(experiment, stopped, found, store=store.shown)
     from sie.search.session import start_ray, stop_ray
 
     began = time.perf_counter()
@@ -142,18 +150,22 @@ def search_clusters(options: LocoOptions, console: Console) -> bool:
         workers = min(options.max_concurrent, start_ray(options.address))
     starting = time.perf_counter() - began
     try:
-        outcome = search_planned(options, prepared, planned, recorder, workers, console, starting)
+        done = search_planned(options, prepared, planned, recorder, workers, console, starting)
     finally:
         stop_ray()
+    last = done[-1].outcome
     if not options.one_of_several:
-        command, next_command = store.ui_command(), options.command("all")
-        print_next(prepared.problem.experiment, command, view, next_command, outcome, console)
-    return outcome.interrupted
+        next_step = options.next_step(searched_all)
+        print_next(experiment, store.ui_command(), view, next_step, last, console)
+    found = [item.as_dict() for item in done]
+    return SearchesDone(experiment, last.interrupted, found, store=store.shown)
 
 
 def _print_plans(
     planned: Sequence[tuple[Split, SearchPlan]], prepared: Prepared, workers: int, console: Console
-) -> None:
+) -> list[float]:
+    """Print plans, and return the estimate of each one's wall time."""
+    estimates = []
     for split, plan in planned:
         print_lines(console, [f"split {split.name}: {prepared.problem.leakage(split).line()}"])
         sizes = prepared.problem.sizes(split)
@@ -161,6 +173,8 @@ def _print_plans(
             plan.space, plan.budget, sizes, workers, scheduler=plan.scheduler
         )
         console.print(plan_table(plan, workers, seconds), highlight=False)
+        estimates.append(seconds)
+    return estimates
 
 
 def _still_to_search(
@@ -207,19 +221,21 @@ def search_planned(
     workers: int,
     console: Console,
     seconds_starting: float = 0.0,
-) -> SearchOutcome:
-    """Search one split after the other until the user stops it; return the last outcome.
+) -> list[SearchedCluster]:
+    """Search one split after the other until the user stops it; return what was searched.
 
     Ray must be running; `seconds_starting` is what starting it took.
     """
+    done: list[SearchedCluster] = []
     for split, plan in planned:
-        outcome = _search_one(
+        searched = _search_one(
             options, prepared, split, plan, recorder, workers, seconds_starting, console
         )
+        done.append(searched)
         options, seconds_starting = replace(options, resume=False), 0.0
-        if outcome.interrupted:
+        if searched.outcome.interrupted:
             break
-    return outcome
+    return done
 
 
 def _search_one(
@@ -231,7 +247,7 @@ def _search_one(
     workers: int,
     seconds_starting: float,
     console: Console,
-) -> SearchOutcome:
+) -> SearchedCluster:
     from sie.search.loco import search_cluster
     from sie.search.recording import SearchRecord
 
@@ -252,6 +268,7 @@ def _search_one(
         )
     command = options.command(str(plan.cluster))
     document(recorder, record.parent, prepared, split, plan, command)
+    log_options(recorder, record.parent, options.logged)
 
     def progress(title: str, total: int) -> AbstractContextManager[LiveProgress]:
         return LiveProgress(console, title, total)
@@ -283,7 +300,7 @@ def _search_one(
         # the second Ctrl-C: at once; the journal keeps what the store has not got
         record.rescue()
         raise
-    return outcome
+    return SearchedCluster(plan, outcome, floor)
 
 
 def _clusters(options: LocoOptions, problem: LearningProblem) -> list[int]:

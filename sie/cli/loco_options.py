@@ -6,8 +6,8 @@ Parsing is in the script; what the options do is `sie.cli.loco`'s business.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,13 @@ from sie.secrets import hidden
 from sie.tracking.store import installed_program, open_store
 
 _OF_ONE_START = (
-    "space", "record_folder", "cluster", "fresh", "resume", "dry_run", "one_of_several"
+    "space", "record_folder", "cluster", "fresh", "resume", "dry_run", "one_of_several",
+    "run_options",
+)  # fmt: skip
+
+_OF_ENSEMBLES = (
+    "dataset", "data_dir", "table", "cifs", "test_set", "clusters", "representation", "level",
+    "tracking_uri", "name",
 )  # fmt: skip
 
 
@@ -65,6 +71,7 @@ class LocoOptions:
     tracking_uri: str | None = None
     system_metrics: bool = False
     name: str = "search"
+    run_options: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def from_command_line(cls, values: Mapping[str, Any], **more: Any) -> LocoOptions:
@@ -81,12 +88,25 @@ class LocoOptions:
         shown = [shlex.quote(hidden(part)) for part in self.arguments(cluster)]
         return " ".join([*parts, *shown])
 
+    def next_step(self, searched_all: bool) -> str:
+        """Return what to run after the search: the other clusters, or the ensemble of winners."""
+        if not searched_all:
+            return f"the other clusters: {self.command('all')}"
+        parts = [installed_program("python"), "experiments/build_ensemble.py"]
+        shown = [shlex.quote(hidden(part)) for part in self._given(_OF_ENSEMBLES)]
+        return f"the ensemble: {' '.join([*parts, *shown])}"
+
     def arguments(self, cluster: str) -> list[str]:
         """Return the arguments of the same search for another choice of clusters."""
-        parts = ["--cluster", cluster]
+        names = [item.name for item in fields(self) if item.name not in _OF_ONE_START]
+        return ["--cluster", cluster, *self._given(names)]
+
+    def _given(self, names: Sequence[str]) -> list[str]:
+        """Return the arguments of those options that are not the default."""
+        parts = []
         for item in fields(self):
             value = getattr(self, item.name)
-            if item.name in _OF_ONE_START or value == item.default:
+            if item.name not in names or value == item.default:
                 continue
             option = f"--{item.name.replace('_', '-')}"
             parts += [option] if value is True else [option, str(value)]
@@ -119,6 +139,15 @@ class LocoOptions:
             return read_points(Path(self.points), self.space)
         store = open_store(self.tracking_uri, self.record_folder)
         return best_of_search(store, self.points.removeprefix(RUNS).strip("/"), self.space)
+
+    @property
+    def logged(self) -> dict[str, Any]:
+        """All options of the command, with the numbers of the preset where none were given."""
+        if not self.run_options:
+            return {}
+        budget = vars(self.budget)
+        numbers = {name: value for name, value in budget.items() if name in self.run_options}
+        return {**self.run_options, **numbers, "search_space": self.search_space or self.space.name}
 
     @property
     def budget(self) -> Budget:

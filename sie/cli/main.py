@@ -10,9 +10,12 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sie.cli import config_file
+from sie.cli.answer import Answer, stdout_for_answer
 from sie.errors import SieError
 from sie.secrets import RedactingFormatter, redacted
 
@@ -21,43 +24,59 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 
+Main = Callable[[argparse.Namespace, "Console"], "int | Answer"]
 
-def run(parser: argparse.ArgumentParser, main: Callable[[argparse.Namespace, Console], int]) -> int:
-    """Parse the command line, run `main` and return the exit code."""
-    args = parser.parse_args()
+
+def run(parser: argparse.ArgumentParser, main: Main, words: Sequence[str] | None = None) -> int:
+    """Parse the command line, run `main` and return the exit code.
+
+    `main` finds in the arguments, besides the options, `run_options`: all of them as they stand in
+    a file for --config, to be kept with the results.
+    """
+    args = config_file.parse(parser, sys.argv[1:] if words is None else words)
+    args.run_options = options = config_file.resolved(parser, args)
     _quieten(args.verbose)
     from rich.console import Console
 
-    console, errors = Console(), Console(stderr=True)
+    console = Console(stderr=args.json, quiet=args.quiet)
+    if not args.json:
+        return _guarded(main, args, console).exit_code
+    with stdout_for_answer() as answer_to:
+        answer = _guarded(main, args, console)
+        answer_to.write(answer.as_json(Path(parser.prog).stem, options) + "\n")
+        answer_to.flush()
+    return answer.exit_code
+
+
+def _guarded(main: Main, args: argparse.Namespace, console: Console) -> Answer:
+    """Run `main`; turn what it raises on purpose into a line and a code."""
     try:
-        return main(args, console)
+        answer = main(args, console)
+        return answer if isinstance(answer, Answer) else Answer(exit_code=answer)
     except SieError as error:
-        line = f"error: {redacted(str(error))}"
-        errors.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
-        return error.exit_code
+        return _failed(redacted(str(error)), error.exit_code)
     except ModuleNotFoundError as error:
-        errors.print(
-            f"error: {error.name} is not installed; pip install '.[search]', or '.[screen]' to "
-            "screen only",
-            style="red",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
+        return _failed(
+            f"{error.name} is not installed; pip install '.[search]', or '.[screen]' to screen only"
         )
-        return SieError.exit_code
     except KeyboardInterrupt:
-        errors.print("stopped", style="yellow")
-        return INTERRUPTED
+        _say("stopped", "yellow")
+        return Answer(exit_code=INTERRUPTED, error="stopped")
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
-        errors.print(
-            f"error: {error.strerror or error}{where}; check the path, its rights and free space",
-            style="red",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
-        )
-        return SieError.exit_code
+        what = f"{error.strerror or error}{where}; check the path, its rights and free space"
+        return _failed(what)
+
+
+def _failed(text: str, code: int = SieError.exit_code) -> Answer:
+    _say(f"error: {text}", "red")
+    return Answer(exit_code=code, error=text)
+
+
+def _say(line: str, style: str) -> None:
+    from rich.console import Console
+
+    Console(stderr=True).print(line, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def _quieten(verbose: bool) -> None:

@@ -6,7 +6,7 @@ Training streams to a folder and goes on from it; the tables are made of what is
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from sie.cli.arguments import REPOSITORY
+from sie.cli.config_file import RUN_YAML, write_options
 from sie.cli.nested_outcome import write_estimate
 from sie.cli.outcome import print_lines
 from sie.cli.prepare import prepare_database
@@ -56,6 +57,7 @@ class NestedOptions:
     folds: bool = False
     grouping: str | None = None
     dry_run: bool = False
+    run_options: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def from_command_line(cls, values: Mapping[str, Any]) -> NestedOptions:
@@ -83,8 +85,8 @@ class NestedOptions:
         return int(number) - 1, int(of)
 
 
-def run_nested(options: NestedOptions, console: Console) -> None:
-    """Train what is missing, then write the tables and figures.
+def run_nested(options: NestedOptions, console: Console) -> dict[str, Any]:
+    """Train what is missing, then write tables and figures; return them, or how much is to do.
 
     Raises
     ------
@@ -98,15 +100,22 @@ def run_nested(options: NestedOptions, console: Console) -> None:
         lines = [f"{len(jobs)} trainings of candidates, {options.epochs} epochs each, on every"]
         lines += ["single and every pair of clusters left out; nothing was trained"]
         print_lines(console, lines)
-        return
+        return {"trainings": len(jobs)}
+    write_options(options.folder / _run_yaml(options), options.run_options)
     if not options.only_estimate:
         data = _data(options, console)
         _train(options, data, jobs[first::step], console)
     if not options.only_estimate and step > 1:
         print_lines(console, ["this part is done; --only-estimate makes the tables"])
-        return
+        return {"work": options.folder, "part": options.part}
     figures = options.figures or options.results / "figures"
-    write_estimate(options.folder, options.results, figures, space, console)
+    tables = write_estimate(options.folder, options.results, figures, space, console)
+    return {"work": options.folder, "folder": options.results, "tables": tables}
+
+
+def _run_yaml(options: NestedOptions) -> str:
+    first, step = options.share
+    return RUN_YAML if step == 1 else f"run-{first + 1}-of-{step}.yaml"
 
 
 def jobs_of(options: NestedOptions, space: SearchSpace) -> list[tuple[Candidate, int]]:

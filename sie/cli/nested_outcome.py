@@ -36,8 +36,8 @@ LEFT_OUT, RANDOM_PARTS, RANDOM_FOLDS = "left-out clusters", "random parts", "ran
 
 def write_estimate(
     folder: Path, results: Path, figures: Path, space: SearchSpace, console: Console
-) -> None:
-    """Write the tables and figures of what is in a folder.
+) -> dict[str, pd.DataFrame]:
+    """Write the tables and figures of what is in a folder, and return the tables by name.
 
     Raises
     ------
@@ -55,6 +55,7 @@ def write_estimate(
     if "nested_ways" in tables:
         _draw(figures, tables)
         print_lines(console, [f"figures: {figures}"])
+    return tables
 
 
 def _tables(folder: Path, space: SearchSpace) -> dict[str, pd.DataFrame]:

@@ -16,6 +16,8 @@ from rich.console import Console
 
 from sie.reporting.console import describe_config, mean_sd, repeats_table, time_line
 from sie.reporting.search_note import begun_note, search_note
+from sie.reporting.search_report.artifacts import ENTRIES, entries_text
+from sie.reporting.search_report.record import Entry
 from sie.reporting.search_views import search_views
 from sie.search.differences import SPACE_FILE
 from sie.search.plan import SearchPlan
@@ -59,12 +61,21 @@ def document(
     recorder.save_json(run_id, problem.report.as_dict(), "dataset.json")
     recorder.save_text(run_id, problem.report.to_markdown(), "dataset.md")
     recorder.save_json(run_id, leaks, "leakage.json")
+    recorder.save_text(run_id, entries_text(_development(problem)), ENTRIES)
     with tempfile.TemporaryDirectory() as folder:
         splits, held = Path(folder) / "splits.json", Path(folder) / "hold_out.json"
         save_splits(splits, [split], problem.clustering, problem.hold_out_hash)
         save_hold_out(held, prepared.held)
         recorder.save_file(run_id, splits)
         recorder.save_file(run_id, held)
+
+
+def _development(problem: LearningProblem) -> dict[str, Entry]:
+    """Return what the report's map says of every development entry."""
+    return {
+        name: Entry(problem.formulas[name], problem.log10_sigma.get(name, math.nan), label)
+        for name, label in problem.labels.items()
+    }
 
 
 def draw(
@@ -172,7 +183,7 @@ def print_next(
     experiment: str,
     ui_command: str,
     view: str,
-    next_command: str,
+    next_step: str,
     outcome: SearchOutcome,
     console: Console,
 ) -> None:
@@ -185,7 +196,7 @@ def print_next(
     if outcome.interrupted:
         lines.append("stopped; what had ended is recorded: the same command goes on from there")
     elif outcome.winner is not None:
-        lines.append(f"next, the other clusters: {next_command}")
+        lines.append(f"next, {next_step}")
     print_lines(console, lines)
 
 

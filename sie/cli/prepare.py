@@ -8,7 +8,7 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import pandas as pd
 from rich.console import Console
 
 import sie
+from sie.cli.config_file import RUN_YAML, write_options
 from sie.cli.outcome import print_lines
 from sie.datasets.duplicates import DuplicateGroup, duplicates_table, median_of_groups
 from sie.datasets.record import Database
@@ -52,6 +53,8 @@ class PrepareOptions:
     out: Path | None = None
     keep_duplicates: bool = False
     tracking_uri: str | None = None
+    dry_run: bool = False
+    run_options: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def from_command_line(cls, values: Mapping[str, Any]) -> PrepareOptions:
@@ -60,7 +63,8 @@ class PrepareOptions:
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values of what decides the content of the record."""
-        names = [item.name for item in fields(self) if item.name not in ("out", "tracking_uri")]
+        others = ("out", "tracking_uri", "dry_run", "run_options")
+        names = [item.name for item in fields(self) if item.name not in others]
         plain = {name: getattr(self, name) for name in names}
         return {k: str(v) if isinstance(v, Path) else v for k, v in plain.items()}
 
@@ -125,7 +129,7 @@ def prepare_database(
     )
 
 
-def prepare_and_record(options: PrepareOptions, console: Console) -> None:
+def prepare_and_record(options: PrepareOptions, console: Console) -> dict[str, Any]:
     """Do what `prepare_dataset` does, and keep tables and Fig. 1 in MLflow, as the study does.
 
     Raises
@@ -135,47 +139,57 @@ def prepare_and_record(options: PrepareOptions, console: Console) -> None:
     TrackingError
         When the store cannot be reached; the record is written by then.
     """
-    folder, prepared = _write_and_show(options, console)
+    found = _write_and_show(options, console)
+    if options.dry_run:
+        return found
+    folder, name = found["folder"], found["dataset"]
     with console.status("opening the MLflow store (the first time takes about ten seconds)"):
-        store = open_store(options.tracking_uri, RECORD_FOLDER)
-        database = prepared.database
-        recorder = Recorder(store, f"study/{database.name}")
-        marks = {"dataset": database.name, "dataset_hash": database.hash}
+        recorder = Recorder(open_store(options.tracking_uri, RECORD_FOLDER), f"study/{name}")
+        marks = {"dataset": name, "dataset_hash": found["dataset_hash"]}
         tags = {**marks, "phase": "study", "step": "data", **environment_tags()}
         run_id = recorder.open_run("data", "data", tags, options.as_dict())
-        for name in WRITTEN:
-            recorder.save_file(run_id, folder / name, Path("data", name).parent.name)
+        for file in WRITTEN:
+            recorder.save_file(run_id, folder / file, Path("data", file).parent.name)
         recorder.close_run(run_id, TrialStatus.COMPLETED)
-    recorded = f"recorded: MLflow experiment study/{database.name}, run {run_id}"
+    recorded = f"recorded: MLflow experiment study/{name}, run {run_id}"
     print_lines(console, [recorded, _next_line(folder)])
+    return {**found, "run_id": run_id}
 
 
-def prepare_dataset(options: PrepareOptions, console: Console) -> None:
-    """Load, prepare, write and print.
+def prepare_dataset(options: PrepareOptions, console: Console) -> dict[str, Any]:
+    """Load, prepare, write and print; return where the record is and what it holds.
 
     Raises
     ------
     InputError
         When the dataset cannot be used, or the output would replace the record that is read.
     """
-    folder, _ = _write_and_show(options, console)
-    print_lines(console, [_next_line(folder)])
+    found = _write_and_show(options, console)
+    if not options.dry_run:
+        print_lines(console, [_next_line(found["folder"])])
+    return found
 
 
-def _write_and_show(options: PrepareOptions, console: Console) -> tuple[Path, PreparedDatabase]:
-    """Return where the record is, and what it holds."""
+def _write_and_show(options: PrepareOptions, console: Console) -> dict[str, Any]:
     with console.status("loading the dataset") as status:
         loaded = load_dataset(
             options.dataset, data_dir=options.data_dir, table=options.table, cifs=options.cifs
         )
         folder = _folder(options, loaded)
+        found = {"folder": folder, "dataset": loaded.name, "loaded": len(loaded)}
+        if options.dry_run:
+            lines = f"{loaded.name}: {len(loaded)} entries, {len(loaded.left_out)} left out"
+            print_lines(console, [lines, f"the data record would go to {folder}"])
+            return found
         prepared = prepare_database(loaded, options.keep_duplicates, status.update)
         status.update("writing the data record")
         write_prepared(folder, prepared, _provenance(options, loaded, prepared))
+        write_options(folder / RUN_YAML, options.run_options)
     print_lines(console, [*prepared.report.lines(), *_duplicate_lines(prepared, options)])
     at = f"data record: {folder} ({prepared.database.hash})"
     print_lines(console, [at, f"  {', '.join(WRITTEN)}"])
-    return folder, prepared
+    counts = _provenance(options, loaded, prepared)["counts"]
+    return {**found, "dataset_hash": prepared.database.hash, "counts": counts}
 
 
 def write_prepared(folder: Path, prepared: PreparedDatabase, provenance: Mapping[str, Any]) -> None:

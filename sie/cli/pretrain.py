@@ -11,7 +11,7 @@ import shlex
 import time
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +57,7 @@ class PretrainOptions:
     threads: int = 1
     dry_run: bool = False
     tracking_uri: str | None = None
+    run_options: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def from_command_line(cls, values: Mapping[str, Any]) -> PretrainOptions:
@@ -108,8 +109,11 @@ class _Task:
         return stem(self.options.representation, self.level, *shape)
 
 
-def pretrain_networks(options: PretrainOptions, console: Console) -> None:
-    """Read the source, compute features, train every network asked for, print how good it is."""
+def pretrain_networks(options: PretrainOptions, console: Console) -> dict[str, Any]:
+    """Read the source, compute features, train every network asked for, print how good it is.
+
+    Returns the cards of the networks, or of a dry run what would be trained.
+    """
     settings = options.settings()
     with console.status("reading the crystals"):
         source = read_source(options.source, options.cifs)
@@ -118,7 +122,8 @@ def pretrain_networks(options: PretrainOptions, console: Console) -> None:
     n = shards.ranges[-1][1]
     report.print_plan(source, n, options.representation, options.level, settings, console)
     if options.dry_run:
-        return
+        shapes, levels = [item.shape for item in settings], list(options.level)
+        return {"source": source.name, "crystals": n, "shapes": shapes, "levels": levels}
     from sie.training.program import ProgramCache
     from sie.training.threads import limit_threads
 
@@ -145,6 +150,7 @@ def pretrain_networks(options: PretrainOptions, console: Console) -> None:
     report.print_results(cards, console)
     report.say(console, f"weights and cards: {options.out}/; runs: {store.ui_command()}")
     report.say(console, f"next: {_next_command(options)}")
+    return {"folder": options.out, "tracking_uri": store.shown, "networks": cards}
 
 
 def _network(
@@ -169,7 +175,7 @@ def _network(
         options.out / f"{name}.npz", task.source, learner, trained, task.parts, _about(task)
     )
     checkpoint.unlink(missing_ok=True)
-    report.record_network(recorder, path, card)
+    report.record_network(recorder, path, card, options.run_options)
     return card
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from sie.cli.config_file import log_options
 from sie.features.extract import level_label
 from sie.models.pretrained import stem
 from sie.pretraining.settings import Settings
@@ -134,7 +135,9 @@ def print_failed(failed: Counter[str], n: int, console: Console) -> None:
         say(console, f"without features: {count} of {n} crystals, {reason}")
 
 
-def record_network(recorder: Recorder, path: Path, card: Mapping[str, Any]) -> None:
+def record_network(
+    recorder: Recorder, path: Path, card: Mapping[str, Any], run_options: Mapping[str, Any]
+) -> None:
     """Write one finished run: settings, curves, scores on the test part; card and weights."""
     data = {f"data_{k}": v for k, v in card["data"].items() if k != "left_out"}
     tags = {"phase": "pretraining", "pretraining_key": card["key"], **card["made_with"]}
@@ -142,6 +145,7 @@ def record_network(recorder: Recorder, path: Path, card: Mapping[str, Any]) -> N
     run = recorder.open_run(card["key"], path.stem, tags, params)
     recorder.save_file(run, path)
     recorder.save_file(run, path.with_suffix(".json"))
+    log_options(recorder, run, run_options)
     curves = {name: np.array(values) for name, values in card["curves"].items()}
     scores = {f"test_{name}": value for name, value in card["test"].items()}
     times = {"best_epoch": card["best_epoch"], "seconds_training": card["seconds_training"]}

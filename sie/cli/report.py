@@ -8,12 +8,13 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from sie.cli import arguments
+from sie.cli.config_file import RUN_YAML, write_options
 from sie.cli.outcome import print_lines, weakness
 from sie.errors import InputError
 from sie.files import write_text
@@ -37,9 +38,10 @@ class ReportOptions:
     name: str = "search"
     out: Path | None = None
     resamplings: float = 1.0
-    seed: int = 0
+    seed: int = 42
     tracking_uri: str | None = None
     record_folder: Path = Path("mlruns")
+    run_options: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def from_command_line(cls, values: Mapping[str, Any]) -> ReportOptions:
@@ -77,6 +79,7 @@ def write_report(options: ReportOptions, console: Console) -> Path:
         status.update("writing the page")
         path = options.out or FOLDER / f"{_file_name(study)}.html"
         write_text(path, render(report))
+        write_options(path.with_suffix(f".{RUN_YAML}"), options.run_options)
     lines = [f"note: {note}" for note in study.notes]
     lines += [
         f"note: cluster {search.cluster} has no repeats that gave a score, so no winner"

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
+from sie.cli.config_file import log_options
 from sie.cli.loco import LocoOptions, prepare
 from sie.cli.outcome import print_lines
 from sie.errors import InputError
@@ -31,8 +32,23 @@ from sie.training.record import METRICS, TrialResult, TrialStatus
 HASHES = ("dataset_hash", "features_hash", "split_hash", "hold_out_hash")
 
 
-def rerun_trial(run_id: str, options: LocoOptions, console: Console) -> bool:
-    """Train the trial of a run again with its seed and compare; True when the curves are equal.
+@dataclasses.dataclass(frozen=True)
+class Rerun:
+    """A trial that was trained once more: both runs, both objectives, whether the curves agree."""
+
+    run_id: str
+    recorded_run_id: str
+    equal: bool
+    objective: float
+    recorded_objective: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        return dataclasses.asdict(self)
+
+
+def rerun_trial(run_id: str, options: LocoOptions, console: Console) -> Rerun:
+    """Train the trial of a run again with its seed, and compare the curves.
 
     The new training is recorded beside the old one with the tag phase = rerun.
 
@@ -97,14 +113,15 @@ def rerun_trial(run_id: str, options: LocoOptions, console: Console) -> bool:
     )
     metrics = {"objective": result_objective(again, rule)}
     recorder.close_run(new, again.status, again.reason, again.curves, metrics)
-    equal = _equal(recorded, again)
+    log_options(recorder, new, options.run_options)
+    before, now = result_objective(recorded, rule), result_objective(again, rule)
+    found = Rerun(new, run_id, _equal(recorded, again), now, before)
     line = (
-        f"{run.name}: recorded {result_objective(recorded, rule):.6f}, again "
-        f"{result_objective(again, rule):.6f}; the curves of {recorded.n_epochs} epochs are "
-        + ("equal bit for bit" if equal else "not equal")
+        f"{run.name}: recorded {before:.6f}, again {now:.6f}; the curves of {recorded.n_epochs} "
+        f"epochs are " + ("equal bit for bit" if found.equal else "not equal")
     )
     print_lines(console, [line])
-    return equal
+    return found
 
 
 def _weights(

@@ -10,13 +10,15 @@ import shlex
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from sie.cli import screen_outcome as outcome
+from sie.cli.screen_answer import Screened
+from sie.ensemble.storage import files_that_score
 from sie.errors import DownloadError, InputError
 from sie.hashing import DIGITS, content_hash, file_sha256
 from sie.screening.folder import ScreeningFolder
@@ -29,7 +31,6 @@ from sie.secrets import hidden
 
 if TYPE_CHECKING:
     from sie.ensemble.predictor import SuperionicEnsemble
-    from sie.screening.ranking import Ranking
     from sie.screening.stages import Models
 
 MATERIALS_PROJECT = "mp"
@@ -37,7 +38,7 @@ FETCHED = "source"
 """Folder below --out for what was fetched from the Materials Project."""
 
 BAND_GAPS = ("given", "megnet", "off")
-_SECRET = "api_key"
+_NOT_SHOWN = ("api_key", "record_folder", "fresh", "dry_run", "run_options")
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ class ScreenOptions:
     dry_run: bool = False
     tracking_uri: str | None = None
     record_folder: Path = Path("mlruns")
+    run_options: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def from_command_line(cls, values: Mapping[str, Any]) -> ScreenOptions:
@@ -82,7 +84,7 @@ class ScreenOptions:
         words = ["python", "experiments/screen.py"]
         for item in fields(self):
             value = getattr(self, item.name)
-            if item.name in (_SECRET, "record_folder", "fresh", "dry_run") or value == item.default:
+            if item.name in _NOT_SHOWN or value == item.default:
                 continue
             texts = [str(v) for v in value] if isinstance(value, tuple) else [hidden(str(value))]
             words += [f"--{item.name.replace('_', '-')}", *texts]
@@ -99,10 +101,10 @@ class Prepared:
     folder: ScreeningFolder
 
 
-def screen(options: ScreenOptions, console: Console) -> Ranking | None:
+def screen(options: ScreenOptions, console: Console) -> Screened | None:
     """Screen a source: score what is not scored yet, rank everything, write and record it.
 
-    Returns the ranking; None of a dry run.
+    Returns None of a dry run.
 
     Raises
     ------
@@ -164,8 +166,9 @@ def _load_ensemble(options: ScreenOptions) -> tuple[SuperionicEnsemble, str]:
 
 
 def _ensemble_hash(folder: Path) -> str:
-    """Hash the arrays of an ensemble: members, known compounds, parent network."""
-    return content_hash("ensemble-1", [file_sha256(path) for path in sorted(folder.glob("*.npz"))])
+    """Hash what scores: members, forest, calibration, known compounds, parent network."""
+    files = files_that_score(folder)
+    return content_hash("ensemble-1", [file_sha256(path) for path in files])
 
 
 def _prepare(options: ScreenOptions, folder: ScreeningFolder, console: Console) -> Prepared | None:

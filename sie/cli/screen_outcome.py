@@ -18,6 +18,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from sie.cli.config_file import log_options
+from sie.cli.screen_answer import Screened
 from sie.files import replacing, write_text
 from sie.hashing import content_hash
 from sie.reporting.console import duration
@@ -122,7 +124,7 @@ class Progress:
             say(self._console, f"screening: {self._done}/{self._total}, {note}, about {left} left")
 
 
-def finish(options: ScreenOptions, prepared: Prepared, speed: Speed, console: Console) -> Ranking:
+def finish(options: ScreenOptions, prepared: Prepared, speed: Speed, console: Console) -> Screened:
     """Rank all results, write files, figures and report, record them, and say where they are."""
     from sie.reporting.screening_report import speed_line
     from sie.screening.ranking import Filters, rank, write_ranking
@@ -138,7 +140,7 @@ def finish(options: ScreenOptions, prepared: Prepared, speed: Speed, console: Co
         pictures = draw(prepared, ranking)
         write_report(options, prepared, ranking, speed, reasons, pictures)
         status.update("recording (a new MLflow store takes about ten seconds)")
-        ui_command = record(options, prepared, ranking, speed, pictures)
+        run_id, ui_command = record(options, prepared, ranking, speed, pictures)
     print_funnel(ranking, console)
     print_top(ranking, console)
     say(console, speed_line(speed) + " " + shares_line(speed))
@@ -150,7 +152,7 @@ def finish(options: ScreenOptions, prepared: Prepared, speed: Speed, console: Co
     say(console, f"results: {path}/{REPORT}, ranked.csv, ranked.parquet, candidates.csv, cifs/")
     say(console, f"recorded: {ui_command}")
     say(console, f"next: {_next_command(options, ranking)}")
-    return ranking
+    return Screened(ranking, run_id, metrics_of(ranking, speed))
 
 
 def shares_line(speed: Speed) -> str:
@@ -246,8 +248,8 @@ def record(
     ranking: Ranking,
     speed: Speed,
     pictures: dict[str, Picture],
-) -> str:
-    """Write one finished run, unless the same results are recorded; return how to look at it."""
+) -> tuple[str, str]:
+    """Write one finished run, unless it is there already; return its id and how to look at it."""
     from sie.tracking.environment import environment_tags
     from sie.tracking.queries import search
     from sie.tracking.recorder import KEY_TAG, Recorder
@@ -262,8 +264,8 @@ def record(
     filters = vars(ranking.filters)
     key = content_hash("screening-1", manifest.as_dict(), filters)
     earlier = search(store, [recorder.experiment_id], f"tags.`{KEY_TAG}` = '{key}'")
-    if any(run.status == "FINISHED" for run in earlier):
-        return store.ui_command()
+    if finished := [run.run_id for run in earlier if run.status == "FINISHED"]:
+        return finished[0], store.ui_command()
     tags = {
         "phase": "screening",
         "recipe_hash": recipe.hash,
@@ -282,8 +284,9 @@ def record(
         for suffix in ("png", "svg"):
             recorder.save_file(run, path / FIGURES / f"{name}.{suffix}", FIGURES)
     metrics = metrics_of(ranking, speed)
+    log_options(recorder, run, options.run_options)
     recorder.close_run(run, TrialStatus.COMPLETED, metrics=metrics)
-    return store.ui_command()
+    return run, store.ui_command()
 
 
 def metrics_of(ranking: Ranking, speed: Speed) -> dict[str, float]:
@@ -314,7 +317,8 @@ def print_top(ranking: Ranking, console: Console) -> None:
     title = "Best candidates" if len(passing) else "Nothing passes every filter; the best of all"
     # narrow: eight columns in 80 characters
     table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))
-    for name in ("rank", "id", "formula", "P_SI ± sd", "E_g (eV)", "d_training", "most like"):
+    score = "P_SI (raw ± sd)" if "p_si_raw" in ranking.table else "P_SI ± sd"
+    for name in ("rank", "id", "formula", score, "E_g (eV)", "d_training", "most like"):
         left = name in ("id", "formula", "most like")
         foldable = name in ("formula", "most like")
         table.add_column(name, justify="left" if left else "right", no_wrap=not foldable)
@@ -324,12 +328,18 @@ def print_top(ranking: Ranking, console: Console) -> None:
             str(row["rank"]),
             Text(row["id"]),
             Text(row["reduced_formula"]),
-            f"{row['p_si']:.3f} ± {row['p_si_sd']:.3f}",
+            _score_text(row),
             f"{gap:.2f}" if math.isfinite(gap) else "?",
             f"{row['d_training']:.2f}",
             Text(row["closest_known"]),
         )
     console.print(table)
+
+
+def _score_text(row: dict[str, Any]) -> str:
+    if "p_si_raw" in row:
+        return f"{row['p_si']:.3f} ({row['p_si_raw']:.2f} ± {row['p_si_sd']:.2f})"
+    return f"{row['p_si']:.3f} ± {row['p_si_sd']:.3f}"
 
 
 def _known_on_map(vectors: np.ndarray) -> np.ndarray:

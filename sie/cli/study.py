@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,9 +15,11 @@ from rich.console import Console
 from rich.table import Table
 
 from sie.cli.arguments import REPOSITORY
+from sie.cli.config_file import as_yaml
 from sie.cli.loco import LocoOptions, plan_searches, search_planned
 from sie.cli.outcome import Prepared, print_lines
 from sie.cli.prepare import PreparedDatabase, prepare_database, write_prepared
+from sie.cli.study_plan import plan_of
 from sie.datasets.record import Database
 from sie.datasets.registry import load_dataset, record_folder
 from sie.datasets.storage import load_record
@@ -55,7 +57,9 @@ class StudyOptions:
     seeds: int | None = None
     epochs: int | None = None
     pretrained: Path | None = None
+    dry_run: bool = False
     record_folder: Path = Path("mlruns")
+    run_options: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def from_command_line(cls, values: Mapping[str, Any]) -> StudyOptions:
@@ -74,8 +78,10 @@ class StudyOptions:
         return replace(chosen, epochs=self.epochs, transfer_epochs=self.epochs)
 
 
-def run_steps(options: StudyOptions, steps: Sequence[str], console: Console) -> None:
+def run_steps(options: StudyOptions, steps: Sequence[str], console: Console) -> dict[str, Any]:
     """Prepare the data and run steps one after the other; what is recorded is not run again.
+
+    Returns the folder, the files of every step and their runs, or of a dry run the plan.
 
     Raises
     ------
@@ -86,6 +92,11 @@ def run_steps(options: StudyOptions, steps: Sequence[str], console: Console) -> 
         prepared, folder = _prepare(options, status.update)
         database = prepared.database
         data, held, leak = prepare_development(database, options.clusters, status.update)
+        if options.dry_run:
+            plan = plan_of(steps, options.settings, data)
+            lines = [f"{step}: {text}" for step, text in plan.items()]
+            print_lines(console, [*lines, f"results would go to {folder}; nothing was run"])
+            return {"folder": folder, "plan": plan}
         status.update("opening the MLflow store (the first time takes about ten seconds)")
         store = open_store(options.tracking_uri, options.record_folder)
     print_lines(console, [*prepared.report.lines(), f"results go to {folder}"])
@@ -99,21 +110,8 @@ def run_steps(options: StudyOptions, steps: Sequence[str], console: Console) -> 
     bench = Workbench(
         data, held, leak, options.settings, store, folder, workers, progress, options.pretrained
     )
-    refused = []
     try:
-        bench.written += sorted(path for path in (folder / "data").rglob("*") if path.is_file())
-        bench.record_step("data")
-        for step in steps:
-            console.rule(step, align="left")
-            bench.written.clear()
-            try:
-                _runner(step, bench, database, options, console)()
-            except InputError as error:
-                refused.append(f"{step}: {error}")
-                print_lines(console, [f"left out: {error}"])
-                continue
-            bench.record_step(step)
-            console.print(_files(bench.written))
+        done, refused = _run_each(steps, bench, database, options, console)
     except KeyboardInterrupt:
         print_lines(console, ["what has ended is recorded: the same command goes on from there"])
         raise
@@ -126,6 +124,36 @@ def run_steps(options: StudyOptions, steps: Sequence[str], console: Console) -> 
     print_lines(console, lines)
     if refused:
         raise InputError("; ".join(refused))
+    return {"folder": folder, "tracking_uri": store.shown, "steps": done}
+
+
+def _run_each(
+    steps: Sequence[str],
+    bench: Workbench,
+    database: Database,
+    options: StudyOptions,
+    console: Console,
+) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """Run steps and record them; return run and files of each, and why others were left out."""
+    refused: list[str] = []
+    done: dict[str, dict[str, Any]] = {}
+    run_yaml = as_yaml(options.run_options) if options.run_options else ""
+    data = (bench.folder / "data").rglob("*")
+    bench.written += sorted(path for path in data if path.is_file())
+    bench.record_step("data", run_yaml)
+    for step in steps:
+        console.rule(step, align="left")
+        bench.written.clear()
+        try:
+            _runner(step, bench, database, options, console)()
+        except InputError as error:
+            refused.append(f"{step}: {error}")
+            print_lines(console, [f"left out: {error}"])
+            continue
+        run_id = bench.record_step(step, run_yaml)
+        done[step] = {"run_id": run_id, "files": list(bench.written)}
+        console.print(_files(bench.written))
+    return done, refused
 
 
 def _runner(
@@ -201,8 +229,8 @@ def _search_pair(
     )
     if missing:
         prepared = Prepared(problem, bench.held, bench.test_leakage)
-        outcome = search_planned(search, prepared, missing, recorder, bench.workers, console)
-        if outcome.interrupted:
+        done = search_planned(search, prepared, missing, recorder, bench.workers, console)
+        if done[-1].outcome.interrupted:
             raise KeyboardInterrupt
     return tuple(plan.hash for _, plan in planned)
 
@@ -216,14 +244,15 @@ def _prepare(options: StudyOptions, stage: Callable[[str], None]) -> tuple[Prepa
     prepared = prepare_database(loaded, keep_duplicates=source is not None, stage=stage)
     folder = options.results or Path("results") / f"{loaded.name}-{options.preset}"
     if folder.exists() and not folder.is_dir():
-        raise InputError(f"--results {folder} is a file; name a folder")
+        raise InputError(f"--out {folder} is a file; name a folder")
     provenance: dict[str, Any] = {"source": loaded.name, "source_hash": loaded.hash}
     if source is not None:
         earlier = load_record(source)
         prepared = replace(prepared, duplicates=earlier.duplicates)
         provenance["made_from"] = dict(earlier.provenance)
     # a study of its own data record reads it and leaves it as it is
-    if source is None or source.resolve() != (folder / "data").resolve():
+    own = source is not None and source.resolve() == (folder / "data").resolve()
+    if not own and not options.dry_run:
         write_prepared(folder / "data", prepared, provenance)
     return prepared, folder
 

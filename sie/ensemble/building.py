@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from sie.ensemble.calibrated import Calibration
 from sie.ensemble.chunks import Chunk, make_chunks
 from sie.ensemble.forest import Forest, grow_forest
 from sie.ensemble.kept import KeptMembers, TrainedMember
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 Advance = Callable[[str], None]
 """Called with a line for every epoch of a chunk."""
+
+Started = Callable[[int, int, int], Advance]
+"""Called with the numbers of trainings done, trainings to do, and steps to be told of."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ def train_members(
     material: Material,
     kept: KeptMembers,
     workers: int,
-    started: Callable[[int, int, int], Advance],
+    started: Started,
 ) -> dict[int, TrainedMember]:
     """Train the members that are not kept yet; Ray must be running where there are any.
 
@@ -138,6 +142,7 @@ def assemble(
     trained: Mapping[int, TrainedMember],
     known: KnownCompounds,
     about: Mapping[str, Any],
+    calibration: Calibration | None = None,
 ) -> TrainedEnsemble:
     """Return the ensemble of all members that did not diverge, with its forest.
 
@@ -169,6 +174,7 @@ def assemble(
         left_out=left_out,
         about=about,
         forest=forest_of(recipe, known, known.ids),
+        calibration=calibration,
     )
 
 

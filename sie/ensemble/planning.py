@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sie.ensemble.record import ForestPart, Member, Recipe
+from sie.ensemble.calibrated import METHODS
+from sie.ensemble.record import CalibrationPart, ForestPart, Member, Recipe
 from sie.ensemble.winners import ClusterSearch
 from sie.errors import InputError
 from sie.models.config import TrialConfig
@@ -94,3 +95,32 @@ def mixed(recipe: Recipe, weight: float, master_seed: int = 42) -> Recipe:
     if not weight:
         return recipe
     return replace(recipe, forest=ForestPart(weight, derive_seed(master_seed, "forest")))
+
+
+def calibrated(recipe: Recipe, method: str | None, seeds: int) -> Recipe:
+    """Return the recipe with a calibration on left-out clusters.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Of networks and, if wanted, a forest.
+    method : str or None
+        Of `sie.ensemble.calibrated.METHODS`; None for no calibration.
+    seeds : int
+        Networks of each configuration that are trained without each cluster.
+
+    Raises
+    ------
+    InputError
+        When there is no such method, or a configuration has fewer networks.
+    """
+    if method is None:
+        return recipe
+    if method not in METHODS:
+        raise InputError(f"--calibrate {method}: give one of {', '.join(METHODS)}")
+    fewest = min(Counter((m.cluster, m.rank) for m in recipe.members).values())
+    if not 1 <= seeds <= fewest:
+        raise InputError(
+            f"--calibration-seeds {seeds}: from 1 to the {fewest} networks of each configuration"
+        )
+    return replace(recipe, calibration=CalibrationPart(method, seeds))

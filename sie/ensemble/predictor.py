@@ -6,16 +6,18 @@ Scoring only; files live in `sie.ensemble.storage`, the MLflow registry in `sie.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sie.ensemble.calibrated import Calibration
 from sie.ensemble.forest import Forest
 from sie.ensemble.reading import Crystals, OnError, read_structures
 from sie.ensemble.record import KnownCompounds, Member, Recipe, TrainedEnsemble
+from sie.ensemble.scores import Scores
 from sie.ensemble.storage import group_by_shape, load_ensemble, load_megnet
 from sie.errors import InputError
 from sie.features.extract import compute_features
@@ -35,52 +37,6 @@ THRESHOLD = 0.5
 
 
 @dataclass(frozen=True)
-class Scores:
-    """What the members say about n structures.
-
-    Attributes
-    ----------
-    ids : tuple of str
-        Shape (n,).
-    p_si : numpy.ndarray
-        Float64, shape (n,): mean over the members, each with its weight in the ensemble.
-    sd : numpy.ndarray
-        Float64, shape (n,): standard deviation (of the population) over the members around that
-        mean, with the same weights. A forest is one member: how far it and the networks disagree
-        is in it, how far its trees do is not.
-    members : numpy.ndarray
-        Float64, shape (n, n_members): probability of class 1 of each member; the networks in their
-        order, then the forest where there is one.
-    refused : Mapping[str, str]
-        Structures that could not be scored, whose numbers are NaN, with the reason.
-    """
-
-    ids: tuple[str, ...]
-    p_si: np.ndarray
-    sd: np.ndarray
-    members: np.ndarray
-    refused: Mapping[str, str] = field(default_factory=dict)
-
-    @classmethod
-    def of(
-        cls,
-        ids: tuple[str, ...],
-        members: np.ndarray,
-        refused: Mapping[str, str] | None = None,
-        weights: np.ndarray | None = None,
-    ) -> Scores:
-        """Return the scores of n structures from those of the members, shape (n, n_members).
-
-        Weights have shape (n_members,) and the sum 1; without them all members count the same.
-        """
-        if weights is None:
-            return cls(ids, members.mean(axis=1), members.std(axis=1), members, refused or {})
-        mean = members @ weights
-        sd = np.sqrt((members - mean[:, None]) ** 2 @ weights)
-        return cls(ids, mean, sd, members, refused or {})
-
-
-@dataclass(frozen=True)
 class _Group:
     """Members of one shape side by side: their places in the ensemble and stacked weights."""
 
@@ -93,7 +49,8 @@ class SuperionicEnsemble:
     """Probability that a Li-containing crystal is superionic, with its spread over the members.
 
     Members are networks and, where the recipe has one, a random forest on element fractions: P_SI
-    is the networks' mean times 1 - w, plus w times the forest's probability.
+    is the networks' mean times 1 - w, plus w times the forest's probability. Where the recipe has a
+    calibration, that number is the raw one, and P_SI is what the calibration makes of it.
 
     Structures are pymatgen Structures, paths of CIFs or texts of CIFs, ordered or disordered:
     one, a sequence, or a mapping from id.
@@ -109,7 +66,7 @@ class SuperionicEnsemble:
     ----------
     classes_ : numpy.ndarray
         [0, 1], the columns of `predict_proba`; 1 is sigma >= 1e-4 S/cm at room temperature.
-    recipe, members, forest, known, about
+    recipe, members, forest, calibration, known, about
         Of the ensemble; `members` are the networks.
     """
 
@@ -120,6 +77,7 @@ class SuperionicEnsemble:
         self.recipe: Recipe = ensemble.recipe
         self.members: tuple[Member, ...] = ensemble.members
         self.forest: Forest | None = ensemble.forest
+        self.calibration: Calibration | None = ensemble.calibration
         self.known: KnownCompounds = ensemble.known
         self.about: Mapping[str, Any] = ensemble.about
         self.megnet = bundled_weights() if megnet is None else megnet
@@ -164,11 +122,12 @@ class SuperionicEnsemble:
     @property
     def words(self) -> str:
         """What it is made of, in words."""
-        networks = f"{len(self.members)} networks"
-        part = self.recipe.forest
-        if part is None:
-            return networks
-        return f"{networks} and a forest of {part.n_trees} trees with weight {part.weight:g}"
+        words = f"{len(self.members)} networks"
+        if (part := self.recipe.forest) is not None:
+            words += f" and a forest of {part.n_trees} trees with weight {part.weight:g}"
+        if self.calibration is not None:
+            words += f", calibrated ({self.calibration.method})"
+        return words
 
     @cached_property
     def member_weights(self) -> np.ndarray:
@@ -180,20 +139,55 @@ class SuperionicEnsemble:
 
     @cached_property
     def weights_hash(self) -> str:
-        """Content hash of what the members have learnt: equal for equal scores."""
+        """Content hash of what members and calibration have learnt: equal for equal scores."""
         parts: list[Any] = [(g.places, dict(g.weights)) for g in self._groups]
         if self.forest is not None:
             parts.append((list(self.forest.elements), self.forest.arrays))
+        if self.calibration is not None:
+            parts.append(self.calibration.calibrator.as_dict())
         return content_hash("weights-1", parts)
 
-    def predict_proba(self, structures: Crystals, errors: OnError = "raise") -> np.ndarray:
-        """Return the probabilities of class 0 and class 1 (P_SI), float64, shape (n, 2)."""
-        p_si = self.score(structures, errors).p_si
+    def predict_proba(
+        self, structures: Crystals, errors: OnError = "raise", raw: bool = False
+    ) -> np.ndarray:
+        """Return the probabilities of class 0 and class 1 (P_SI), float64, shape (n, 2).
+
+        They are calibrated where the ensemble has a calibration and `raw` is not asked for.
+        """
+        scores = self.score(structures, errors)
+        p_si = scores.raw if raw else scores.p_si
         return np.stack([1 - p_si, p_si], axis=1)
 
     def predict(self, structures: Crystals, threshold: float = THRESHOLD) -> np.ndarray:
         """Return the classes, int64, shape (n,): 1 where P_SI reaches the threshold."""
         return (self.score(structures).p_si >= threshold).astype(np.int64)
+
+    def prediction_sets(
+        self, structures: Crystals, coverage: float = 0.9, errors: OnError = "raise"
+    ) -> np.ndarray:
+        """Return the classes that each structure's conformal set holds, bool, shape (n, 2).
+
+        Columns are `classes_`. Of structures like those calibrated on, at least the share
+        `coverage` of either class has its class in its set; a set of both classes decides nothing.
+        For unlike chemistry `calibration.worth` says what was observed.
+
+        Parameters
+        ----------
+        structures, errors
+            As for `score`; a structure that cannot be used has an empty set.
+        coverage : float
+            In (0, 1).
+
+        Raises
+        ------
+        InputError
+            When the ensemble has no calibration, or the coverage is out of range.
+        """
+        if self.calibration is None:
+            raise InputError(
+                "the ensemble has no calibration, so no sets: build it with --calibrate platt"
+            )
+        return self.calibration.prediction_sets(self.score(structures, errors).raw, coverage)
 
     def member_scores(self, structures: Crystals, errors: OnError = "raise") -> np.ndarray:
         """Return the probability of class 1 of every member, float64, shape (n, n_members)."""
@@ -277,7 +271,8 @@ class SuperionicEnsemble:
     def _scores(
         self, ids: tuple[str, ...], members: np.ndarray, refused: Mapping[str, str] | None = None
     ) -> Scores:
-        return Scores.of(ids, members, refused, self.member_weights if self.forest else None)
+        weights = None if self.forest is None else self.member_weights
+        return Scores.of(ids, members, refused, weights, self.calibration)
 
     def _features_one_by_one(
         self, usable: Mapping[str, Structure], refused: dict[str, str]

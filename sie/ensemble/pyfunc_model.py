@@ -22,7 +22,8 @@ class EnsembleModel(PythonModel):
     """Scores CIFs: columns `cif` (text) and, if wanted, `id` in; id, p_si, p_si_sd, class out.
 
     Parameters of a request are `threshold` (P_SI from which the class is 1) and `errors`: "raise"
-    refuses the request for one bad CIF, "nan" answers null for it and why in a column `refused`.
+    refuses the request for one bad CIF, "nan" answers null for it and why in a column `refused`. An
+    ensemble with a calibration answers p_si_raw and what its sets say, set_80 and set_90, besides.
     """
 
     def load_context(self, context: Any) -> None:
@@ -52,6 +53,10 @@ class EnsembleModel(PythonModel):
                 "class": _or_none(classes.tolist(), known),
             }
         )
+        if (calibration := self.ensemble.calibration) is not None:
+            answer["p_si_raw"] = _or_none(scores.raw.tolist(), known)
+            for name, words in calibration.set_words(scores.raw).items():
+                answer[name] = _or_none(words, known)
         if scores.refused:
             answer["refused"] = [scores.refused.get(entry, "") for entry in scores.ids]
         return answer

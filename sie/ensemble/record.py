@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from sie.ensemble.calibrated import Calibration
 from sie.ensemble.forest import N_TREES, Forest
 from sie.hashing import content_hash
 from sie.models.config import TrialConfig
@@ -63,6 +64,22 @@ class ForestPart:
 
 
 @dataclass(frozen=True)
+class CalibrationPart:
+    """How an ensemble is calibrated on left-out clusters.
+
+    Attributes
+    ----------
+    method : str
+        Of `sie.ensemble.calibrated.METHODS`.
+    seeds : int
+        Networks of each configuration that are trained without each cluster.
+    """
+
+    method: str
+    seeds: int = 1
+
+
+@dataclass(frozen=True)
 class Recipe:
     """Everything that determines an ensemble.
 
@@ -85,6 +102,8 @@ class Recipe:
         Hash of the weights that members start from; empty for cold starts.
     forest : ForestPart or None
         What is mixed in; None for networks alone, as in the article.
+    calibration : CalibrationPart or None
+        How probabilities are calibrated; None for raw ones.
     """
 
     dataset: str
@@ -100,6 +119,7 @@ class Recipe:
     members: tuple[Member, ...]
     pretrained: str = ""
     forest: ForestPart | None = None
+    calibration: CalibrationPart | None = None
 
     @cached_property
     def hash(self) -> str:
@@ -109,7 +129,13 @@ class Recipe:
     @property
     def of_networks(self) -> Recipe:
         """The recipe of the networks alone, which other recipes may share."""
-        return replace(self, forest=None)
+        return replace(self, forest=None, calibration=None)
+
+    def mixed_p_si(self, networks: np.ndarray, forest: np.ndarray | None) -> np.ndarray:
+        """Return P_SI before calibration from the networks' mean and the forest's probability."""
+        if self.forest is None or forest is None:
+            return networks
+        return (1 - self.forest.weight) * networks + self.forest.weight * forest
 
     def as_dict(self) -> dict[str, Any]:
         """Return the recipe as values that JSON can hold."""
@@ -135,7 +161,7 @@ class Recipe:
         return cls(**{**plain, "members": members, "searches": searches, **parts})
 
 
-_PARTS = {"forest": ForestPart}
+_PARTS = {"forest": ForestPart, "calibration": CalibrationPart}
 """What a recipe may have besides its networks, by field."""
 
 
@@ -196,6 +222,8 @@ class TrainedEnsemble:
         Further plain values: versions, run ids, times.
     forest : Forest or None
         What is mixed in, where the recipe has a forest.
+    calibration : Calibration or None
+        From raw to calibrated probabilities, where the recipe has one.
     """
 
     recipe: Recipe
@@ -206,9 +234,12 @@ class TrainedEnsemble:
     left_out: tuple[str, ...] = ()
     about: Mapping[str, Any] = field(default_factory=dict)
     forest: Forest | None = None
+    calibration: Calibration | None = None
 
     def __post_init__(self) -> None:
         if len(self.weights) != len(self.members):
             raise ValueError("one set of weights for each member is needed")
         if (self.forest is None) != (self.recipe.forest is None):
             raise ValueError("a forest is needed where the recipe has one, and only there")
+        if (self.calibration is None) != (self.recipe.calibration is None):
+            raise ValueError("a calibration is needed where the recipe has one, and only there")

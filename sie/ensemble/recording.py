@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from sie.ensemble.calibrated import NOTE
 from sie.ensemble.record import Recipe, TrainedEnsemble
 from sie.ensemble.registry import MODEL, register
 from sie.ensemble.winners import ClusterSearch
@@ -125,6 +126,10 @@ class EnsembleRecord:
             "mean_train_loss": float(np.nanmean(losses)),
             "wall_seconds": seconds,
         }
+        if ensemble.calibration is not None:
+            worth = ensemble.calibration.worth.items()
+            metrics |= {f"left_out_{name}": v for name, v in worth if np.isfinite(v)}
+            self._recorder.log(self.run_id, tags={"calibration_note": NOTE})
         # the step is the number of the member among those that did not diverge, from 1
         curves = {"member_train_loss": losses}
         self._recorder.log(self.run_id, curves, metrics)
@@ -214,9 +219,14 @@ def _marks(recipe: Recipe) -> dict[str, Any]:
 
 def _params(recipe: Recipe) -> dict[str, Any]:
     clusters = sorted(recipe.searches)
-    mixed = {} if recipe.forest is None else {"mix_forest": recipe.forest.weight}
+    parts: dict[str, Any] = {}
+    if recipe.forest is not None:
+        parts["mix_forest"] = recipe.forest.weight
+    if recipe.calibration is not None:
+        parts["calibrate"] = recipe.calibration.method
+        parts["calibration_seeds"] = recipe.calibration.seeds
     return {
-        **mixed,
+        **parts,
         "dataset": recipe.dataset,
         "representation": recipe.representation,
         "level": recipe.level,

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 import sie
+from sie.ensemble.calibrated import SET_COLUMNS
 from sie.ensemble.predictor import THRESHOLD
-from sie.ensemble.storage import HEAD
+from sie.ensemble.storage import CALIBRATION, HEAD
 from sie.errors import InputError
 from sie.tracking.recorder import Recorder
 from sie.tracking.store import Store, open_store, tracking_errors
@@ -130,14 +131,14 @@ def _packed(temporary: Path, folder: Path) -> Path:
         python_model=sources / "ensemble" / "pyfunc_model.py",
         artifacts={MODEL: str(folder.resolve())},
         code_paths=[str(code)],
-        signature=_signature(),
+        signature=_signature((folder / CALIBRATION).is_file()),
         input_example=example,
         pip_requirements=pinned_requirements(),
     )
     return temporary / "model"
 
 
-def _signature() -> ModelSignature:
+def _signature(calibrated: bool) -> ModelSignature:
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
@@ -149,6 +150,8 @@ def _signature() -> ModelSignature:
         ColSpec(number, "p_si_sd"),
         ColSpec(DataType.long, "class"),
     ]
+    if calibrated:
+        outputs += [ColSpec(number, "p_si_raw"), *(ColSpec(text, name) for name in SET_COLUMNS)]
     params = [
         ParamSpec("threshold", number, THRESHOLD),
         ParamSpec("errors", text, "raise"),

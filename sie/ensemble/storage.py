@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from sie.ensemble.calibrated import Calibration
 from sie.ensemble.forest import ARRAYS, Forest
 from sie.ensemble.record import KnownCompounds, Member, Recipe, TrainedEnsemble
 from sie.errors import InputError
@@ -30,8 +32,8 @@ PLAIN_FORMAT = 1
 
 HEAD = "ensemble.json"
 MEMBERS, KNOWN, MEGNET = "members.npz", "known.npz", "megnet.npz"
-FOREST = "forest.npz"
-"""Only where a forest is mixed in."""
+FOREST, CALIBRATION = "forest.npz", "calibration.json"
+"""Only where a forest is mixed in, and where probabilities are calibrated."""
 
 Arrays = dict[str, np.ndarray]
 Shape = tuple[Any, ...]
@@ -76,8 +78,11 @@ def save_ensemble(
     for name, arrays in files.items():
         with replacing(folder / name) as temporary, temporary.open("wb") as handle:
             np.savez(handle, **arrays)
+    if ensemble.calibration is not None:
+        _write_json(folder / CALIBRATION, ensemble.calibration.as_dict())
+    written = [*files, *([CALIBRATION] if ensemble.calibration else [])]
     head = {
-        "format": PLAIN_FORMAT if ensemble.forest is None else FORMAT,
+        "format": PLAIN_FORMAT if _is_plain(ensemble) else FORMAT,
         "recipe": ensemble.recipe.as_dict(),
         "recipe_hash": ensemble.recipe.hash,
         "about": dict(ensemble.about),
@@ -88,13 +93,12 @@ def save_ensemble(
         "left_out": list(ensemble.left_out),
         "known": {name: list(getattr(known, name)) for name in ("ids", "formulas", "elements")},
         "megnet": {name: getattr(network, name) for name in _EXPANSION},
-        "sha256": {name: file_sha256(folder / name) for name in files},
+        "sha256": {name: file_sha256(folder / name) for name in written},
     }
     if ensemble.forest is not None:
         head["forest"] = {"elements": list(ensemble.forest.elements)}
-    text = json.dumps(head, indent=1, ensure_ascii=False, allow_nan=False, default=_plain)
-    write_text(folder / HEAD, text + "\n")
-    _remove_others(folder, files)
+    _write_json(folder / HEAD, head)
+    _remove_others(folder, written)
     return folder
 
 
@@ -110,6 +114,7 @@ def load_ensemble(folder: Path) -> TrainedEnsemble:
     stacked = _arrays(folder, head, MEMBERS)
     known: dict[str, Any] = _arrays(folder, head, KNOWN)
     forest = _arrays(folder, head, FOREST) if "forest" in head else None
+    calibration = _calibration(folder, head)
     try:
         members = tuple(
             Member(**{**item, "config": TrialConfig.from_mapping(item["config"])})
@@ -130,9 +135,27 @@ def load_ensemble(folder: Path) -> TrainedEnsemble:
             tuple(head["left_out"]),
             head["about"],
             None if forest is None else _forest(head, forest),
+            calibration,
         )
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, InputError) as error:
         raise _damaged(folder / HEAD) from error
+
+
+def copy_ensemble(source: Path, folder: Path) -> None:
+    """Copy an ensemble's files into a folder, which may hold those of another one."""
+    shutil.copytree(source, folder, dirs_exist_ok=True)
+    _remove_others(folder, [path.name for path in source.iterdir()])
+
+
+def files_that_score(folder: Path) -> list[Path]:
+    """Return the files of an ensemble besides `ensemble.json`, which names them.
+
+    Raises
+    ------
+    InputError
+        As in `load_ensemble`.
+    """
+    return [folder / name for name in sorted(_read_head(folder)["sha256"])]
 
 
 def load_megnet(folder: Path) -> MegnetWeights:
@@ -176,10 +199,30 @@ def _stacked(
     }
 
 
-def _remove_others(folder: Path, files: Mapping[str, Any]) -> None:
+def _is_plain(ensemble: TrainedEnsemble) -> bool:
+    return ensemble.forest is None and ensemble.calibration is None
+
+
+def _write_json(path: Path, plain: Mapping[str, Any]) -> None:
+    text = json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False, default=_plain)
+    write_text(path, text + "\n")
+
+
+def _calibration(folder: Path, head: Mapping[str, Any]) -> Calibration | None:
+    if CALIBRATION not in head.get("sha256", {}):
+        return None
+    path = folder / CALIBRATION
+    try:
+        _require_checksum(path, head)
+        return Calibration.from_mapping(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError, InputError):
+        raise _damaged(path) from None
+
+
+def _remove_others(folder: Path, written: Sequence[str]) -> None:
     """Remove what an earlier ensemble in the folder had and this one has not."""
-    for name in (FOREST,):
-        if name not in files:
+    for name in (FOREST, CALIBRATION):
+        if name not in written:
             (folder / name).unlink(missing_ok=True)
 
 
@@ -231,12 +274,16 @@ def _arrays(folder: Path, head: Mapping[str, Any], name: str) -> Arrays:
     """Read the arrays of one file after a look at its checksum."""
     path = folder / name
     try:
-        if file_sha256(path) != head["sha256"][name]:
-            raise ValueError("content does not match its checksum")
+        _require_checksum(path, head)
         with np.load(path, allow_pickle=False) as archive:
             return {key: archive[key] for key in archive.files}
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error):
         raise _damaged(path) from None
+
+
+def _require_checksum(path: Path, head: Mapping[str, Any]) -> None:
+    if file_sha256(path) != head["sha256"][path.name]:
+        raise ValueError("content does not match its checksum")
 
 
 def _damaged(path: Path) -> InputError:

@@ -12,8 +12,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from sie.datasets.record import Database
-from sie.ensemble.predictor import Scores
 from sie.ensemble.reading import Crystals
+from sie.ensemble.scores import Scores
 from sie.evaluation.baselines import choose_reference, joined, predict_test, vectors
 from sie.evaluation.bootstrap import (
     CONFIDENCE,

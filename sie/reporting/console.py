@@ -1,35 +1,24 @@
-"""What a terminal shows: the plan, progress with an estimate, the final table.
+"""What a terminal shows before and after a search: the plan, the final table.
 
-Returns rich renderables and an observer; printing them is the business of experiments/.
+Returns rich renderables and lines; printing them is the business of `sie.cli`, progress of `live`.
 """
 
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING
 
-from rich.console import Console, Group
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from sie.models.config import TrialConfig, shown
 from sie.search.selection import RepeatedConfig
-from sie.training.record import TrialStatus
 
 if TYPE_CHECKING:
     from sie.search.plan import SearchPlan
-    from sie.search.record import EndedTrial, TimeUse, TrialTask
+    from sie.search.record import TimeUse
 
 
 def plan_table(plan: SearchPlan, workers: int, seconds: float) -> Group:
@@ -42,8 +31,8 @@ def plan_table(plan: SearchPlan, workers: int, seconds: float) -> Group:
         "search": f"{budget.trials} trials of at most {budget.max_epochs} epochs; {_stops(plan)}",
         "drawn by": f"{plan.sampler}"
         + (f", after given points ({len(plan.points)})" if plan.points else ""),
-        "repeats": f"{min(budget.top, budget.trials)} configurations x {budget.repeats} seeds x "
-        f"{budget.max_epochs} epochs",
+        "repeats": f"{_counted(min(budget.top, budget.trials), 'configuration')} x "
+        f"{_counted(budget.repeats, 'seed')} x {_counted(budget.max_epochs, 'epoch')}",
         "ranked by": f"highest mean of {rule.window} epochs of validation AUC-PR, "
         f"from epoch {rule.min_epoch}",
         "space": f"{plan.space.name} ({plan.space.hash}), {_size(plan.space.size)} configurations",
@@ -67,8 +56,10 @@ def _stops(plan: SearchPlan) -> str:
         return "none is stopped by the others"
     if plan.scheduler == "median":
         return f"stopped from epoch {budget.grace} on where below the others' median"
+    if not budget.rungs:
+        return "too short for any to be stopped by the others"
     return (
-        f"stopped at epochs {', '.join(map(str, budget.rungs)) or 'none'} "
+        f"stopped at epochs {', '.join(map(str, budget.rungs))} "
         f"unless among the best 1 in {budget.reduction_factor}"
     )
 
@@ -132,80 +123,9 @@ def duration(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
-class LiveProgress:
-    """Observer that shows trials done, running, the best so far and the time left.
-
-    In a terminal a bar that moves; elsewhere a plain line at every tenth of the way.
-    """
-
-    def __init__(self, console: Console, title: str, total: int) -> None:
-        self._console = console
-        self._title = title
-        self._total = total
-        self._done = 0
-        self._running = 0
-        self._stopped = 0
-        self._best = -math.inf
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[note]}"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=console,
-            disable=not console.is_terminal,
-        )
-        self._began = time.monotonic()
-        self._bar = self._progress.add_task(title, total=total, note="starting workers")
-
-    def __enter__(self) -> LiveProgress:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._progress.stop()
-
-    def trial_started(self, task: TrialTask) -> None:
-        """Count it as running."""
-        self._running += 1
-        self._update()
-
-    def trial_reported(self, task: TrialTask, epoch: int, objective: float) -> None:
-        """Nothing: an objective counts when its trial has ended."""
-
-    def trial_ended(self, ended: EndedTrial) -> None:
-        """Count it as done."""
-        self._running -= 1
-        self._done += 1
-        if ended.result.status.counts:
-            self._best = max(self._best, ended.objective)
-        self._stopped += ended.result.status is TrialStatus.STOPPED_BY_SCHEDULER
-        self._update(advance=1)
-        every = max(self._total // 10, 1)
-        if not self._console.is_terminal and (self._done % every == 0 or self._done == self._total):
-            elapsed = time.monotonic() - self._began
-            left = elapsed / self._done * (self._total - self._done)
-            self._console.print(
-                f"{self._title}: {self._done}/{self._total}, {self._note()}, "
-                f"{duration(elapsed)} so far, about {duration(left)} left",
-                highlight=False,
-                soft_wrap=True,
-            )
-
-    def _note(self) -> str:
-        best = f"best {self._best:.3f}" if math.isfinite(self._best) else "no score yet"
-        stopped = f", {self._stopped} stopped early" if self._stopped else ""
-        return f"{best}, {self._running} running{stopped}"
-
-    def _update(self, advance: int = 0) -> None:
-        self._progress.update(self._bar, advance=advance, note=self._note())
-
-
 def _size(size: float) -> str:
     return "infinitely many" if math.isinf(size) else f"{size:,.0f}"
+
+
+def _counted(n: int, noun: str) -> str:
+    return f"{n} {noun}{'s' * (n != 1)}"

@@ -87,6 +87,7 @@ th,td{padding:5px 10px 5px 0;text-align:left;border-bottom:1px solid var(--line)
 white-space:nowrap;vertical-align:top}
 td:first-child,td.t{white-space:normal}
 td.t{overflow-wrap:anywhere;min-width:12em}
+table:not(.few) td.t{min-width:22em}
 th.n,td.n{text-align:right}
 td.w{width:35%;min-width:60px}
 .bar{display:block;height:.9em;margin-top:.3em;min-width:1px;background:var(--blue)}
@@ -99,6 +100,7 @@ code{font-size:.85em}
 .facts{grid-template-columns:1fr 1fr}}
 @media print{body{font-size:10pt}main{max-width:none;padding:0}.scroll{overflow:visible}
 th,td{white-space:normal;padding:2px 6px 2px 0;font-size:8pt}
+table:not(.few) td.t{min-width:0}
 section,figure,tr{break-inside:avoid-page}section:has(table){break-inside:auto}
 .bar{print-color-adjust:exact;-webkit-print-color-adjust:exact}pre{white-space:pre-wrap}}
 """

@@ -6,6 +6,7 @@ Wording only; written to the parent run's description by `sie.search.recording`.
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
@@ -19,10 +20,13 @@ ROWS = 10
 
 CONFIG_CHARS = 300
 
+LINE = 100
+"""Characters in a line of text."""
+
 
 def begun_note(plan: SearchPlan, command: str) -> str:
     """Return the description of a search that has begun."""
-    return "\n\n".join((f"Search under way: {_what(plan)}.", _again(command)))
+    return "\n\n".join(("**Search under way.**", _sentence(_what(plan)), _again(command)))
 
 
 def search_note(
@@ -53,7 +57,7 @@ def search_note(
     remark : str
         Why the winner may be worth little, or why there is none.
     """
-    parts = [_verdict(plan, outcome, floor, remark), f"{_what(plan).capitalize()}."]
+    parts = [*_verdict(plan, outcome, floor, remark), _sentence(_what(plan))]
     if outcome.judged:
         searched = [p.name for p in plan.space.parameters if len(set(p.values)) > 1]
         parts.append(_table(outcome.judged, searched))
@@ -69,20 +73,22 @@ def figure_address(run_id: str, name: str) -> str:
     return f"get-artifact?path={quote(f'figures/{name}.png', safe='')}&run_uuid={run_id}"
 
 
-def _verdict(plan: SearchPlan, outcome: SearchOutcome, floor: float, remark: str) -> str:
+def _verdict(
+    plan: SearchPlan, outcome: SearchOutcome, floor: float, remark: str
+) -> tuple[str, ...]:
     if outcome.interrupted:
-        return "**Stopped.** What had ended is recorded; the command below goes on from there."
+        return ("**Stopped.** What had ended is recorded; the command below goes on from there.",)
     if (winner := outcome.winner) is None:
-        return f"**No winner for cluster {plan.cluster}**" + (
-            f": {_plain(remark)}." if remark else "."
-        )
+        reason = f": {_plain(remark)}" if remark else ""
+        return (_wrapped(f"**No winner for cluster {plan.cluster}**{reason}."),)
     n = len(winner.values)
     told = (
         f"**Winner of cluster {plan.cluster}: AUC-PR {mean_sd(winner)}** over {n} "
         f"repeat{'s' * (n != 1)} at epoch {winner.window.centre:g}; a constant prediction scores "
         f"{floor:.3f}. The score is optimistic: the cluster itself chose configuration and epoch."
     )
-    return told + (f" Beware: {_plain(remark)}." if remark else "")
+    doubt = (_wrapped(f"Beware: {_plain(remark)}."),) if remark else ()
+    return (_wrapped(told), *doubt)
 
 
 def _what(plan: SearchPlan) -> str:
@@ -107,7 +113,7 @@ def _table(judged: Sequence[RepeatedConfig], searched: Sequence[str]) -> str:
         cells = (rank, mean_sd(item), mcc, epochs, len(item.values), _plain(config[:CONFIG_CHARS]))
         lines.append(f"| {' | '.join(map(str, cells))} |")
     winner = f"The first in full: {_plain(describe_config(judged[0].config))}."
-    return "\n".join(lines) + f"\n\n{winner}"
+    return "\n".join(lines) + f"\n\n{_wrapped(winner)}"
 
 
 def _figures(run_id: str, figures: Sequence[str]) -> str:
@@ -121,6 +127,15 @@ def _figures(run_id: str, figures: Sequence[str]) -> str:
 
 def _again(command: str) -> str:
     return f"**To make it again:**\n\n```\n{command}\n```"
+
+
+def _sentence(text: str) -> str:
+    return _wrapped(f"{text[0].upper()}{text[1:]}.")
+
+
+def _wrapped(text: str) -> str:
+    """Return text in lines that MLflow's page, which does not wrap them, shows whole."""
+    return "  \n".join(textwrap.wrap(text, LINE, break_long_words=False, break_on_hyphens=False))
 
 
 def _words(name: str) -> str:

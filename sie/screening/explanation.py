@@ -6,7 +6,7 @@ Numbers and a Markdown text for a chemist; the terminal's tables are in `sie.cli
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -81,8 +81,12 @@ class Explanation:
     ----------
     id, formula : str
         Of the crystal.
-    p_si, sd : float
-        Mean and standard deviation over the members.
+    p_si : float
+        The ensemble's answer.
+    raw, sd : float
+        Mean and standard deviation over the members, before any calibration.
+    sets : Mapping[str, str]
+        Conformal set by its coverage in per cent, in words; empty without a calibration.
     orbits : tuple of OrbitShare
         Most attended first.
     by_vectors : tuple of Neighbour
@@ -95,7 +99,9 @@ class Explanation:
     id: str
     formula: str
     p_si: float
+    raw: float
     sd: float
+    sets: Mapping[str, str]
     orbits: tuple[OrbitShare, ...]
     by_vectors: tuple[Neighbour, ...]
     by_composition: tuple[Neighbour, ...]
@@ -103,7 +109,11 @@ class Explanation:
     @property
     def headline(self) -> str:
         """Formula and P_SI in one line."""
-        return f"{self.formula} ({self.id}): P_SI = {self.p_si:.3f} ± {self.sd:.3f}"
+        start = f"{self.formula} ({self.id}): P_SI = {self.p_si:.3f}"
+        if not self.sets:
+            return f"{start} ± {self.sd:.3f}"
+        sets = ", ".join(f"{percent} % set: {words}" for percent, words in self.sets.items())
+        return f"{start} calibrated (raw {self.raw:.3f} ± {self.sd:.3f}); {sets}"
 
     def to_markdown(self) -> str:
         """Return headline and tables as Markdown."""
@@ -154,7 +164,9 @@ def explain(
         entry,
         crystal.composition.reduced_formula,
         float(scores.p_si[0]),
+        float(scores.raw[0]),
         float(scores.sd[0]),
+        _sets(ensemble, scores.raw),
         _orbit_shares(ensemble, crystal, features),
         _neighbours(ensemble.known, order, neighbours),
         _neighbours(ensemble.known, _compositions(ensemble.known, crystal), neighbours),
@@ -188,6 +200,13 @@ def neighbour_rows(found: Sequence[Neighbour]) -> list[tuple[str, ...]]:
         )
         for item in found
     ]
+
+
+def _sets(ensemble: SuperionicEnsemble, raw: np.ndarray) -> dict[str, str]:
+    if ensemble.calibration is None:
+        return {}
+    words = ensemble.calibration.set_words(raw)
+    return {name.removeprefix("set_"): found[0] for name, found in words.items()}
 
 
 def _orbit_shares(

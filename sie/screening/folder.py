@@ -109,7 +109,8 @@ class ScreeningFolder:
 
         parts = [open_plain(path).read() for path in sorted((self.path / PARTS).glob("*.parquet"))]
         plain = [part.replace_schema_metadata(None) for part in parts]
-        return pa.concat_tables([result_schema().empty_table(), *plain])
+        # all of one manifest, and so of one ensemble and its columns
+        return pa.concat_tables(plain or [result_schema().empty_table()])
 
     def seconds(self) -> Counter[str]:
         """Return the CPU time of every stage, all finished shards together."""

@@ -13,8 +13,12 @@ from sie.hashing import content_hash
 SOURCES = (
     "datasets/cif.py",
     "datasets/crystal_columns.py",
+    "ensemble/calibrated.py",
+    "ensemble/calibration.py",
+    "ensemble/conformal.py",
     "ensemble/forest.py",
     "ensemble/predictor.py",
+    "ensemble/scores.py",
     "ensemble/storage.py",
     "features/band_gap.py",
     "features/composition.py",

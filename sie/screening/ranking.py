@@ -119,8 +119,12 @@ def rank(results: pd.DataFrame, source: Source, filters: Filters, n_rejects: int
     n_rejects : int
         Entries without a score, which the funnel begins with.
     """
+    # an isotonic calibration makes many equal; the raw score still tells them apart
+    scores = [name for name in ("p_si", "p_si_raw") if name in results]
     table = results.sort_values(
-        ["p_si", "p_si_sd", "place"], ascending=[False, True, True], kind="stable"
+        [*scores, "p_si_sd", "place"],
+        ascending=[*(False for _ in scores), True, True],
+        kind="stable",
     ).reset_index(drop=True)
     table.insert(0, "rank", np.arange(1, len(table) + 1))
     masks = _masks(table, filters)

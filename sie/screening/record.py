@@ -56,6 +56,10 @@ ids may repeat. `closest_deviation` is the largest difference of a normalised el
 `closest_known`, whose composition is the nearest; pc1 and pc2 are the first two components of
 d_training's metric."""
 
+CALIBRATED_COLUMNS = {"p_si_raw": "float64", "set_80": "string", "set_90": "string"}
+"""Besides, where the ensemble has a calibration: P_SI before it, around which `p_si_sd` is, and
+what the conformal sets say (`sie.ensemble.calibrated.SET_WORDS`)."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -261,11 +265,15 @@ class Speed:
         return self.seconds.get(stage, 0.0) / self.cpu_s if self.cpu_s else math.nan
 
 
-def result_schema() -> pa.Schema:
-    """Return the columns of the results."""
+def result_schema(calibrated: bool = False) -> pa.Schema:
+    """Return the columns of the results, of an ensemble with or without a calibration."""
     import pyarrow as pa
 
-    return pa.schema([(name, pa.type_for_alias(kind)) for name, kind in COLUMNS.items()])
+    columns = list(COLUMNS.items())
+    if calibrated:
+        after = 1 + list(COLUMNS).index("p_si_sd")
+        columns[after:after] = CALIBRATED_COLUMNS.items()
+    return pa.schema([(name, pa.type_for_alias(kind)) for name, kind in columns])
 
 
 def shards_of(counts: Sequence[tuple[int, tuple[Any, ...]]]) -> tuple[Shard, ...]:

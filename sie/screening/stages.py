@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from pymatgen.core import Composition, Structure
 
     from sie.ensemble.predictor import SuperionicEnsemble
+    from sie.ensemble.scores import Scores
     from sie.features.band_gap import BandGapModel
 
 GROUP = 100
@@ -116,7 +117,8 @@ class Screener:
         entries = iter(reader.read(shard))
         while group := self._read(entries):
             rows += self._group(group, rejects)
-        table = pa.Table.from_pylist(rows, schema=result_schema())
+        schema = result_schema(self._ensemble.calibration is not None)
+        table = pa.Table.from_pylist(rows, schema=schema)
         return ShardResult(shard.number, table, tuple(rejects), dict(self._seconds))
 
     def _read(self, entries: Iterator[Entry]) -> list[Entry]:
@@ -181,13 +183,22 @@ class Screener:
         with self._timing("comparison"):
             compared = self._compared(entries, features)
         rows = []
-        for entry, p_si, sd in zip(entries, scores.p_si, scores.sd, strict=True):
+        for entry, judged in zip(entries, self._judged(scores), strict=True):
             if entry.place in reasons:
                 continue
             gap, origin = gaps[entry.place]
-            row = {**compared[entry.place], "p_si": float(p_si), "p_si_sd": float(sd)}
+            row = {**compared[entry.place], **judged}
             rows.append({**row, "band_gap_eV": gap, "band_gap_from": origin})
         return rows
+
+    def _judged(self, scores: Scores) -> list[dict[str, Any]]:
+        """Return the columns of each structure that hold what the ensemble says."""
+        columns: dict[str, Any] = {"p_si": scores.p_si.tolist(), "p_si_sd": scores.sd.tolist()}
+        if (calibration := self._ensemble.calibration) is not None:
+            columns["p_si_raw"] = scores.raw.tolist()
+            columns |= calibration.set_words(scores.raw)
+        rows = zip(*columns.values(), strict=True)
+        return [dict(zip(columns, row, strict=True)) for row in rows]
 
     def _gaps(self, entries: Sequence[Entry]) -> dict[int, tuple[float, str]]:
         """Return the band gap of every entry and where it is from; NaN and "" for none."""

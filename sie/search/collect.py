@@ -16,7 +16,7 @@ from ray.tune import Callback, Stopper
 
 from sie.search.losses import Losses
 from sie.search.record import EndedTrial, TrialTask
-from sie.search.selection import SelectionRule, result_objective
+from sie.search.selection import OBJECTIVE, SelectionRule, result_objective
 from sie.training.record import METRICS, TrialResult, TrialStatus
 
 RUNNING = "running"
@@ -28,8 +28,13 @@ class Observer(Protocol):
     def trial_started(self, task: TrialTask) -> None:
         """Take note that a trial has been handed to a worker."""
 
-    def trial_reported(self, task: TrialTask, epoch: int, objective: float) -> None:
-        """Take note that a trial has trained some more epochs."""
+    def trial_reported(
+        self, task: TrialTask, epoch: int, objective: float, curve: Sequence[float]
+    ) -> None:
+        """Take note that a trial has trained some more epochs.
+
+        `curve` are the values of `OBJECTIVE` in these epochs, the last of them being `epoch`.
+        """
 
     def trial_ended(self, ended: EndedTrial) -> None:
         """Take note that a trial has ended, for whatever reason; called once a trial."""
@@ -145,8 +150,9 @@ class Collector(Callback):
         if partial is None or "first_epoch" not in result:
             return
         partial.add(result)
+        curve = result["curves"].get(OBJECTIVE, ())
         for observer in self._observers:
-            observer.trial_reported(partial.task, result["epoch"], result["objective"])
+            observer.trial_reported(partial.task, result["epoch"], result["objective"], curve)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Name the end: the worker's own, else the scheduler stopped the trial."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,6 +60,8 @@ class LearningProblem:
         Hash of the test set that was kept away.
     report : DatabaseReport
         What the database holds and what was left out.
+    log10_sigma : Mapping[str, float]
+        Of development entries, for reports; NaN where only the class is known.
     """
 
     dataset: str
@@ -74,6 +76,7 @@ class LearningProblem:
     groups: Mapping[str, int]
     hold_out_hash: str
     report: DatabaseReport
+    log10_sigma: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def experiment(self) -> str:
@@ -155,6 +158,7 @@ class DevelopmentData:
             groups=self.groups,
             hold_out_hash=self.hold_out_hash,
             report=self.report,
+            log10_sigma=self.log10_sigma,
         )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -114,7 +114,9 @@ class SearchRecord:
         """Open the trial's run."""
         self._writer.submit(partial(self._open, task))
 
-    def trial_reported(self, task: TrialTask, epoch: int, objective: float) -> None:
+    def trial_reported(
+        self, task: TrialTask, epoch: int, objective: float, curve: Sequence[float]
+    ) -> None:
         """Nothing: curves are written once, when the trial has ended."""
 
     def trial_ended(self, ended: EndedTrial) -> None:
@@ -272,6 +274,7 @@ class SearchRecord:
             self._recorder.close_run(run_id, result.status, result.reason, at_ms=at_ms)
             return
         metrics = {
+            **scores(ended, self._plan.rule),
             "n_epochs": float(result.n_epochs),
             "seconds_training": result.seconds_training,
             "seconds_setup": result.seconds_setup,
@@ -279,6 +282,5 @@ class SearchRecord:
         }
         if result.status.counts or result.status is TrialStatus.DIVERGED:
             metrics["objective"] = ended.objective
-        metrics |= scores(ended, self._plan.rule)
         curves = result.curves
         self._recorder.close_run(run_id, result.status, result.reason, curves, metrics, at_ms)

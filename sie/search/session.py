@@ -9,6 +9,8 @@ import logging
 import os
 import signal
 import threading
+import traceback
+from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -34,6 +36,11 @@ _WORKER_ENV = {
     "OMP_NUM_THREADS": "1",
 }
 
+STARTS = 3
+"""How often Ray is started here: it gives a node 30 s, which a busy machine may need twice."""
+
+log = logging.getLogger(__name__)
+
 _lifeline: Lifeline | None = None
 _joined = False
 
@@ -44,15 +51,15 @@ def start_ray(address: str | None) -> int:
     Raises
     ------
     SieError
-        When no cluster answers at the address.
+        When no cluster answers at the address, or Ray does not start here.
     """
     os.environ.update(_QUIET)
     # Tune would print the tracebacks of workers that are lost; their trials have a reason instead
     verbose = logging.getLogger("sie").isEnabledFor(logging.INFO)
-    level = logging.ERROR if verbose else logging.CRITICAL
+    level = logging.INFO if verbose else logging.CRITICAL
     logging.getLogger("ray").setLevel(level)
     if not ray.is_initialized():
-        options: dict[str, Any] = {"log_to_driver": False, "logging_level": level}
+        options: dict[str, Any] = {"log_to_driver": verbose, "logging_level": level}
         if address is None:
             options |= {"address": "local", "include_dashboard": False}
         else:
@@ -61,19 +68,65 @@ def start_ray(address: str | None) -> int:
             require_cluster(address)
         if not verbose:
             _hide_ray_lines()
-        try:
-            ray.init(runtime_env={"env_vars": _WORKER_ENV}, **options)
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            where = f"the Ray cluster at {address}" if address else "Ray on this machine"
-            reason = " ".join(str(error).split())[:160]
-            raise SieError(
-                f"cannot reach {where}: {reason}; check --address, or leave it out to run here"
-            ) from error
+        env = {"env_vars": _worker_env(verbose)}
+        if address is None:
+            _start_here(env, options)
+        else:
+            _join(address, env, options)
         # Ray makes it readable for all users of the machine, and it opens the cluster
         keep_private(Path.home() / ".ray" / "auth_token")
     _stop_gently_on_sigterm()
     _take_note_of(address)
     return int(ray.cluster_resources().get("CPU", 1))
+
+
+def _worker_env(verbose: bool) -> dict[str, str]:
+    return {**_WORKER_ENV, "TF_CPP_MIN_LOG_LEVEL": "0"} if verbose else _WORKER_ENV
+
+
+def _join(address: str, env: Mapping[str, Any], options: Mapping[str, Any]) -> None:
+    try:
+        ray.init(runtime_env=env, **options)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise SieError(
+            f"cannot reach the Ray cluster at {address}: {_reason(error)}; check --address, or "
+            "leave it out to run here"
+        ) from error
+
+
+def _start_here(env: Mapping[str, Any], options: Mapping[str, Any]) -> None:
+    """Start Ray, and start it again where the machine is too busy for Ray's patience."""
+    for left in reversed(range(STARTS)):
+        try:
+            ray.init(runtime_env=env, **options)
+        except Exception as error:
+            # a node that is too slow is a bare Exception; other kinds are mistakes of ours
+            if type(error) not in (Exception, RuntimeError, ConnectionError):
+                raise
+            _end_half_a_node(error)
+            if not left:
+                raise SieError(
+                    f"cannot start Ray on this machine: {_reason(error)}; when it is less busy, "
+                    "the same command goes on"
+                ) from error
+            log.info("Ray did not start (%s); trying again", _reason(error))
+        else:
+            return
+
+
+def _end_half_a_node(error: Exception) -> None:
+    """End what a start that failed has left running: Ray itself does so with this process only."""
+    from ray._private.node import Node
+
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        node = frame.f_locals.get("self")
+        if isinstance(node, Node):
+            node.kill_all_processes(check_alive=False, allow_graceful=False)
+    ray.shutdown()
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split())[:160]
 
 
 def _hide_ray_lines() -> None:

@@ -134,12 +134,18 @@ class Workbench:
             self.written.append(path)
         plt.close(figure)
 
-    def record_step(self, step: str) -> None:
-        """Keep what the step has written as artifacts of a run of its own."""
+    def record_step(self, step: str, run_yaml: str = "") -> str:
+        """Keep what the step has written as artifacts of a run of its own; return its id.
+
+        `run_yaml` are the options of the command, as a file that it reads.
+        """
         recorder = self.recorder("study/{dataset}")
         tags = {**self.marks, "phase": "study", "step": step, **environment_tags()}
         run_id = recorder.open_run(step, step, tags, {})
         recorder.save_json(run_id, self.settings.as_dict(), "settings.json")
         for path in self.written:
             recorder.save_file(run_id, path, path.parent.name)
+        if run_yaml:
+            recorder.save_text(run_id, run_yaml, "run.yaml")
         recorder.close_run(run_id, TrialStatus.COMPLETED)
+        return run_id

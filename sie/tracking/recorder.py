@@ -212,15 +212,16 @@ class Recorder:
         from mlflow.entities import Metric, Param, RunTag
 
         now = int(time.time() * 1000) if at_ms is None else at_ms
+        # the first metric of a run is what MLflow's comparison plots unless told otherwise
         points = [
-            Metric(name, float(value), now, epoch)
-            for name, curve in (curves or {}).items()
-            for epoch, value in enumerate(curve, start=1)
+            Metric(name, float(value), now, step)
+            for name, value in (metrics or {}).items()
             if np.isfinite(value)
         ]
         points += [
-            Metric(name, float(value), now, step)
-            for name, value in (metrics or {}).items()
+            Metric(name, float(value), now, epoch)
+            for name, curve in (curves or {}).items()
+            for epoch, value in enumerate(curve, start=1)
             if np.isfinite(value)
         ]
         named = [Param(k, str(v)[:PARAM_CHARS]) for k, v in (params or {}).items()]

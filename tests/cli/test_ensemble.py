@@ -15,13 +15,15 @@ from sie.cli.arguments import REPOSITORY, numbers
 from sie.cli.ensemble import build_ensemble
 from sie.cli.ensemble_options import EnsembleOptions
 from sie.cli.loco import LocoOptions, plan_searches, prepare
+from sie.cli.loco_answer import read_searches
 from sie.datasets.registry import load_dataset
 from sie.ensemble.kept import KeptMembers
+from sie.ensemble.left_out import KeptAnswers
 from sie.ensemble.storage import load_ensemble
 from sie.errors import InputError
 from sie.models.config import TrialConfig
 from sie.search.space import read_space, space_path
-from sie.tracking.queries import search
+from sie.tracking.queries import get_run, search
 from sie.tracking.recorder import Recorder
 from sie.tracking.store import open_store
 
@@ -74,7 +76,7 @@ def searched(folder, planned):
 def options(folder, clusters):
     return EnsembleOptions(
         clusters=clusters, record_folder=folder / "mlruns", out=folder / "out", seeds=2,
-        max_concurrent=1, register="off", **SEEN_AS,
+        max_concurrent=1, register="off", run_options={"seeds": 2}, **SEEN_AS,
     )  # fmt: skip
 
 
@@ -84,7 +86,8 @@ def silent():
 
 def said(options):
     console = silent()
-    build_ensemble(options, console)
+    built = build_ensemble(options, console)
+    assert built.as_dict()["folder"] == options.out
     return console.file.getvalue()
 
 
@@ -127,6 +130,16 @@ def test_missing_clusters_are_named_with_a_command_that_plans_the_same_search(
     assert plan.hash == planned[2].hash
 
 
+def test_recorded_searches_are_answered_as_their_own_processes_would(searched):
+    found = read_searches(searched, "loco/starter/CAMN-V0", "search", [0, 1, 2])
+    assert [item["cluster"] for item in found] == [0, 1]  # 2 is not searched under this name
+    for item in found:
+        run = get_run(searched, item["run_id"])
+        assert item["winner"]["auc_pr"] == pytest.approx(run.metrics["best_val_auc_pr"])
+        assert item["winner"]["config"] == CONFIGS[item["cluster"]].as_dict()
+        assert item["repeats"][0] == item["winner"]
+
+
 @pytest.mark.usefixtures("searched")
 def test_a_name_or_sources_that_nobody_used_are_said(options):
     with pytest.raises(InputError, match="no search named nobody in loco/starter/CAMN-V0"):
@@ -145,8 +158,30 @@ def test_a_dry_run_shows_the_plan_and_trains_nothing(options, searched):
     assert "beware: the searches ran with other sources (code_hash then, now " in text
     assert not runs_of(searched)
     assert not options.out.exists()
+    assert "the article's rule; --mix-forest 0.5 is likely better" in text
     text = said(dataclasses.replace(options, exclude=(2,), dry_run=True, epochs=3))
     assert "4 networks of clusters 0, 1 on all development entries, 3 epochs (as asked" in text
+    more = {"mix_forest": 0.25, "calibrate": "isotonic", "calibration_seeds": 2}
+    text = said(dataclasses.replace(options, exclude=(2,), dry_run=True, **more))
+    assert "P_SI is 0.75 of the networks' mean and 0.25 of the forest's" in text
+    # two networks of either configuration without each of three clusters
+    assert "calibration (isotonic) and conformal sets: 12 further trainings, each" in text
+    assert "article's rule" not in text
+
+
+@pytest.mark.usefixtures("searched")
+@pytest.mark.parametrize(
+    ("wrong", "line"),
+    [
+        ({"mix_forest": 1.0}, "--mix-forest 1 must be 0"),
+        ({"mix_forest": -0.1}, "--mix-forest -0.1 must be 0"),
+        ({"calibrate": "plat"}, "--calibrate plat: give one of platt, isotonic"),
+        ({"calibrate": "platt", "calibration_seeds": 3}, "--calibration-seeds 3: from 1 to the 2"),
+    ],
+)
+def test_a_mixture_or_calibration_that_cannot_be_is_refused(options, wrong, line):
+    with pytest.raises(InputError, match=line):
+        build_ensemble(dataclasses.replace(options, exclude=(2,), **wrong), silent())
 
 
 @pytest.mark.usefixtures("searched")
@@ -178,8 +213,13 @@ def test_it_is_built_once_and_found_again(options, searched, planned):
     fetched = load_ensemble(options.out)
     for first, second in zip(built.weights, fetched.weights, strict=True):
         np.testing.assert_array_equal(first["score/kernel"], second["score/kernel"])
+    kept = searched.client().list_artifacts(run.run_id)
+    assert "run.yaml" in {item.path for item in kept}
     # registered afterwards, without training
     text = said(dataclasses.replace(asked, register="late"))
+    answer = build_ensemble(dataclasses.replace(asked, register="late"), silent()).as_dict()
+    assert (answer["run_id"], answer["model"]) == (run.run_id, "models:/late/1")
+    assert answer["members_of_cluster"] == {0: 2, 1: 2, 2: 2}
     assert "registered as models:/late/1" in text
     assert len(runs_of(searched)) == 1
     said(dataclasses.replace(asked, fresh=True, register="late"))
@@ -190,7 +230,8 @@ def test_it_is_built_once_and_found_again(options, searched, planned):
 
 @pytest.mark.long
 def test_a_stopped_command_goes_on_in_the_same_run(options, searched, monkeypatch):
-    asked = dataclasses.replace(options, name="whole", epochs=2, seed=7)
+    parts = {"mix_forest": 0.5, "calibrate": "platt"}
+    asked = dataclasses.replace(options, name="whole", epochs=2, seed=7, **parts)
     save, saved = KeptMembers.save, []
 
     def stop_at_the_last(kept, number, trained):
@@ -207,10 +248,34 @@ def test_a_stopped_command_goes_on_in_the_same_run(options, searched, monkeypatc
     stopped = runs_of(searched)[0]
     assert (stopped.status, stopped.tags["status"]) == ("KILLED", "interrupted")
     monkeypatch.setattr(KeptMembers, "save", save)
-    assert "going on: 5 networks are trained already" in said(asked)
-    assert runs_of(searched)[0].run_id == stopped.run_id
-    assert runs_of(searched)[0].status == "FINISHED"
-    assert len(load_ensemble(options.out).members) == 6
+    keep, answered = KeptAnswers.save, []
+
+    def stop_after_four(kept, job, answer):
+        if len(answered) == 4:
+            raise KeyboardInterrupt
+        answered.append(job.name)
+        keep(kept, job, answer)
+
+    monkeypatch.setattr(KeptAnswers, "save", stop_after_four)
+    console = silent()
+    with pytest.raises(KeyboardInterrupt):
+        build_ensemble(asked, console)
+    assert "going on: 5 networks are trained already" in console.file.getvalue()
+    monkeypatch.setattr(KeptAnswers, "save", keep)
+    text = said(asked)
+    assert "going on: 6 networks are trained already" in text
+    assert "going on: 4 trainings without a cluster are done" in text
+    run = runs_of(searched)[0]
+    assert (run.run_id, run.status) == (stopped.run_id, "FINISHED")
+    built = load_ensemble(options.out)
+    assert len(built.members) == 6
+    found = built.calibration.left_out
+    assert sorted(found.ids) == sorted(built.known.ids)
+    np.testing.assert_allclose(found.raw, 0.5 * found.networks + 0.5 * found.forest)
+    assert f"AUC-PR {built.calibration.worth['auc_pr']:.3f} (mean over clusters" in text
+    assert "calibrated on the other clusters hold the class of" in text
+    assert "calibration error and coverage are optimistic" in text
+    assert run.metrics["left_out_ece"] == pytest.approx(built.calibration.worth["ece"])
 
 
 def test_numbers_are_whole_with_commas():

@@ -9,7 +9,8 @@ import pytest
 from evaluation_examples import ensemble_for
 from rich.console import Console
 
-from sie.cli.evaluate import EvaluateOptions, evaluate_ensemble
+from sie.cli.answer import Answer
+from sie.cli.evaluate import EvaluateOptions, evaluate_ensemble, evaluation_answer
 from sie.datasets.registry import load_dataset
 from sie.ensemble.recording import publish, stored_address
 from sie.ensemble.storage import save_ensemble
@@ -43,6 +44,7 @@ def options(user, database, made):
     return EvaluateOptions(
         str(save_ensemble(user / "ensemble", made)), clusters=clusters, out=user / "out",
         record_folder=user / "mlruns", baselines=("forest-fractions",),
+        run_options={"test_set": "random"},
     )  # fmt: skip
 
 
@@ -64,6 +66,25 @@ def finished(options):
     return [run for run in found if run.status == "FINISHED"]
 
 
+def test_a_dry_run_leaves_the_test_set_closed(options, tmp_path):
+    planned = dataclasses.replace(options, dry_run=True, record_folder=tmp_path / "mlruns")
+    text = said(planned, 200)
+    assert "test set (random) is closed" in text
+    store = open_store(None, planned.record_folder)
+    assert not search(store, [Recorder(store, "evaluation/starter/CAMN-V0").experiment_id], "")
+
+
+def test_a_program_gets_the_scores_with_their_intervals(options, first):
+    found = evaluate_ensemble(options, Console(file=io.StringIO()))
+    answer = json.loads(Answer(evaluation_answer(options, found)).as_json("evaluate", {}))
+    result = answer["result"]
+    assert result["scored"] and result["run_id"] == finished(options)[0].run_id
+    record = json.loads((options.out / "test.json").read_text())
+    assert result["systems"]["ensemble"] == record["systems"][0]["scores"]
+    assert result["folder"] == str(options.out)
+    assert evaluation_answer(options, None) == {"scored": False}
+
+
 def test_scores_tables_and_figures_are_shown_written_and_recorded(options, first, made):
     for text in ("ensemble", "forest-fractions *", "mean", "shuffled", "2000 resamples", "paired"):
         assert text in first
@@ -75,7 +96,7 @@ def test_scores_tables_and_figures_are_shown_written_and_recorded(options, first
     assert run.tags["weights_hash"] == record["about"]["weights_hash"]
     client = open_store(None, options.record_folder).client()
     kept = {item.path for item in client.list_artifacts(run.run_id)}
-    assert kept == {"test.json", "tables", "figures"}
+    assert kept == {"test.json", "tables", "figures", "run.yaml"}
     drawn = {path.name for path in (options.out / "figures").iterdir()}
     names = ("fig6", "calibration", "confusion", "scores")
     assert drawn == {f"{name}.{suffix}" for name in names for suffix in ("png", "svg")}

@@ -78,3 +78,10 @@ def test_a_folder_without_fitting_weights_is_one_line(tmp_path, problem):
     assert "\n" not in str(caught.value)
     with pytest.raises(InputError, match="no folder"):
         options(tmp_path, pretrained=str(tmp_path / "gone")).starts(problem)
+
+
+def test_after_all_clusters_the_ensemble_is_next(tmp_path):
+    given = options(tmp_path, cluster=["all"], dataset="data/x", level=0, trials=7, name="mine")
+    assert "loco_search.py --cluster all" in given.next_step(searched_all=False)
+    step = given.next_step(searched_all=True)
+    assert step.endswith("build_ensemble.py --dataset data/x --level 0 --name mine")

@@ -1,11 +1,14 @@
 import argparse
+import json
 import logging
 import os
+import sys
 import warnings
 
 import pytest
 
 from sie.cli import arguments
+from sie.cli.answer import Answer
 from sie.cli.main import INTERRUPTED, run
 from sie.errors import DownloadError, InputError
 
@@ -42,17 +45,59 @@ def raising(error):
 def test_errors_become_one_line_and_a_code(monkeypatch, capsys, error, code, text):
     monkeypatch.setattr("sys.argv", ["script"])
     parser = argparse.ArgumentParser()
-    arguments.add_verbosity_options(parser)
+    arguments.add_common_options(parser)
     assert run(parser, raising(error)) == code
     captured = capsys.readouterr()
     assert text in captured.err
     assert captured.err.count("\n") == 1
 
 
+@pytest.fixture
+def parser():
+    built = argparse.ArgumentParser(prog="script.py")
+    built.add_argument("--trials", type=int, default=3)
+    arguments.add_common_options(built)
+    return built
+
+
+def found(args, console):
+    console.print("for people")
+    sys.stdout.write("from a library")
+    return Answer({"trials": args.trials, "kept": dict(args.run_options)}, 1 if args.quiet else 0)
+
+
+def test_without_json_people_are_answered(parser, capsys):
+    assert run(parser, found, []) == 0
+    assert "for people" in capsys.readouterr().out
+
+
+def test_with_json_standard_output_is_one_document(parser, capsys):
+    assert run(parser, found, ["--json", "--trials", "5"]) == 0
+    captured = capsys.readouterr()
+    document = json.loads(captured.out)
+    assert (document["script"], document["exit_code"]) == ("script", 0)
+    assert document["options"] == {"trials": 5}
+    assert document["result"] == {"trials": 5, "kept": {"trials": 5}}
+    assert "for people" in captured.err and "from a library" in captured.err
+
+
+def test_quiet_says_nothing_and_keeps_the_code(parser, capsys):
+    assert run(parser, found, ["--quiet"]) == 1
+    assert "for people" not in "".join(capsys.readouterr())
+
+
+def test_with_json_an_error_is_in_the_document_too(parser, capsys):
+    assert run(parser, raising(InputError("wrong key")), ["--json", "--quiet"]) == 2
+    captured = capsys.readouterr()
+    document = json.loads(captured.out)
+    assert (document["exit_code"], document["error"]) == (2, "wrong key")
+    assert captured.err == "error: wrong key\n"
+
+
 def test_a_bug_is_not_hidden(monkeypatch):
     monkeypatch.setattr("sys.argv", ["script"])
     parser = argparse.ArgumentParser()
-    arguments.add_verbosity_options(parser)
+    arguments.add_common_options(parser)
     with pytest.raises(ZeroDivisionError):
         run(parser, raising(ZeroDivisionError()))
 

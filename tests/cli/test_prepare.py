@@ -6,6 +6,7 @@ from collections import Counter
 
 import pandas as pd
 import pytest
+import yaml
 from rich.console import Console
 
 from sie.cli.prepare import OXIDATION_COLUMN, PrepareOptions, prepare_database, prepare_dataset
@@ -78,10 +79,20 @@ def run(**options) -> str:
     return console.file.getvalue()
 
 
+def test_a_dry_run_writes_nothing(csv, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "the data record would go to results/mine/data" in run(
+        dataset="table", table=csv, dry_run=True
+    )
+    assert not (tmp_path / "results").exists()
+
+
 def test_everything_is_written_and_said(csv, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    said = run(dataset="table", table=csv)
+    options = {"dataset": "table", "table": str(csv)}
+    said = run(dataset="table", table=csv, run_options=options)
     folder = tmp_path / "results" / "mine" / "data"
+    assert yaml.safe_load((folder / "run.yaml").read_text()) == options
     record = load_record(folder)
     assert f"data record: results/mine/data ({record.database.hash})" in said
     assert "duplicates: 1 groups of 3 entries; the median of each stays, 2 are left out" in said

@@ -37,7 +37,7 @@ def options(parquet, tmp_path, **given):
     common = {
         "source": str(parquet), "shapes": "1x8", "epochs": 2, "out": tmp_path / "out",
         "work": tmp_path / "work", "representation": "CAMN", "level": (0,),
-        "tracking_uri": f"sqlite:///{tmp_path}/mlflow.db",
+        "tracking_uri": f"sqlite:///{tmp_path}/mlflow.db", "run_options": {"shapes": "1x8"},
     }  # fmt: skip
     return PretrainOptions(**{**common, **given})
 
@@ -86,6 +86,8 @@ def test_networks_are_trained_once_and_found_by_shape(parquet, tmp_path, monkeyp
     card = json.loads((chosen.out / "CAMN-V0-1x8.json").read_text())
     runs = MlflowClient(chosen.tracking_uri).search_runs([experiment_id(chosen)])
     assert [item.data.params["n_neurons"] for item in runs] == ["8"]
+    kept = MlflowClient(chosen.tracking_uri).list_artifacts(runs[0].info.run_id)
+    assert "run.yaml" in {item.path for item in kept}
     assert runs[0].data.metrics["test_auc_pr"] == card["test"]["auc_pr"]
     again = run(chosen, monkeypatch)
     assert "CAMN-V0-1x8: done before" in again

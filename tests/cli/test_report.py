@@ -31,8 +31,10 @@ def run_id(folder):
 
 def written(tmp_path, **given):
     text = io.StringIO()
-    options = ReportOptions(out=tmp_path / "report.html", resamplings=0.0, **given)
+    asked = {"run_options": {"resamplings": 0.0}, **given}
+    options = ReportOptions(out=tmp_path / "report.html", resamplings=0.0, **asked)
     path = write_report(options, Console(file=text, width=200))
+    assert (tmp_path / "report.run.yaml").read_text().endswith("resamplings: 0.0\n")
     return path.read_text(encoding="utf-8"), text.getvalue()
 
 

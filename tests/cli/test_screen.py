@@ -8,12 +8,13 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
-from ensemble_examples import small_ensemble
+from ensemble_examples import calibrated_ensemble, mixed_ensemble, small_ensemble
 from mlflow import MlflowClient
 from rich.console import Console
 from screening_examples import lithium_salts, mixed_folder, write_parquet
 
 from sie.cli import screen as command
+from sie.cli.answer import Answer
 from sie.cli.screen import ScreenOptions, load_models, screen
 from sie.cli.screen_outcome import Progress
 from sie.ensemble.storage import save_ensemble
@@ -60,14 +61,20 @@ def options(ensemble, tmp_path, **given):
         "ensemble": str(given.pop("folder", ensemble)),
         "source": str(source), "out": tmp_path / "out",
         "band_gap": "given", "min_gap": 0.0, "min_p_si": 0.0, "shard_size": 4,
-        "tracking_uri": f"sqlite:///{tmp_path}/mlflow.db",
+        "tracking_uri": f"sqlite:///{tmp_path}/mlflow.db", "run_options": {"top": 50},
     }  # fmt: skip
     return ScreenOptions(**{**common, **given})
 
 
 def run(chosen):
     text = io.StringIO()
-    screen(chosen, Console(file=text, width=160))
+    done = screen(chosen, Console(file=text, width=160))
+    if done is not None:
+        answer = json.loads(Answer(done.as_dict(chosen.out)).as_json("screen", {}))["result"]
+        assert all(Path(path).is_file() for path in answer["files"].values())
+        passing = pd.read_csv(chosen.out / "candidates.csv")
+        assert [row["id"] for row in answer["candidates"]] == list(passing["id"])
+        MlflowClient(chosen.tracking_uri).get_run(answer["run_id"])
     return text.getvalue()
 
 
@@ -86,6 +93,32 @@ def test_the_dry_run_says_what_would_happen_and_writes_nothing(ensemble, tmp_pat
     assert "6 entries in 2 shards" in text
     assert "6 networks, CAMNS-V1, trained on 4 compounds of starter" in text
     assert not (tmp_path / "out").exists()
+
+
+def test_a_calibrated_ensemble_shows_raw_scores_and_sets(tmp_path):
+    folder = save_ensemble(tmp_path / "calibrated", calibrated_ensemble())
+    chosen = options(folder, tmp_path)
+    screen_here(chosen)
+    text = run(chosen)
+    assert "6 networks and a forest of 20 trees with weight 0.4, calibrated (platt)" in text
+    ranked = pd.read_csv(chosen.out / "ranked.csv")
+    for row in ranked.to_dict("records"):
+        shown = f"{row['p_si']:.3f} ({row['p_si_raw']:.2f} ± {row['p_si_sd']:.2f})"
+        assert shown in text or row["rank"] > 3
+    report = (chosen.out / "report.html").read_text()
+    assert "90 % set" in report and "It is calibrated on clusters" in report
+    columns = list(ranked.columns)
+    place = columns.index("p_si_sd") + 1
+    assert columns[place : place + 3] == ["p_si_raw", "set_80", "set_90"]
+    # the calibration makes numbers, so another one is another screening
+    save_ensemble(folder, calibrated_ensemble(method="isotonic"))
+    with pytest.raises(InputError, match="ensemble hash is"):
+        run(chosen)
+    # files of an ensemble before do not count
+    (folder / "old.npz").write_bytes(b"")
+    mixed = save_ensemble(tmp_path / "mixed", mixed_ensemble())
+    save_ensemble(folder, mixed_ensemble())
+    assert load_models(options(folder, tmp_path))[1] == load_models(options(mixed, tmp_path))[1]
 
 
 @pytest.fixture
@@ -132,7 +165,7 @@ def test_the_screening_is_recorded_once_with_its_numbers(finished, ensemble, tmp
     assert recorded.data.metrics["count_novel_composition"] == 3
     assert recorded.data.metrics["structures_per_core_second"] > 0
     kept = {item.path for item in client.list_artifacts(recorded.info.run_id)}
-    assert kept == {"candidates.csv", "rejects.csv", "report.html", "figures"}
+    assert kept == {"candidates.csv", "rejects.csv", "report.html", "figures", "run.yaml"}
     run(options(ensemble, tmp_path, min_p_si=0.3))
     assert len(client.search_runs([found.experiment_id])) == 2
 

@@ -25,7 +25,7 @@ def extended(tmp_path_factory):
 def run(folder, cwd, *words):
     env = {**os.environ, "PYTHONPATH": str(folder), "COLUMNS": "200"}
     ran = subprocess.run(
-        [sys.executable, *words], cwd=cwd, env=env, capture_output=True, text=True, timeout=500
+        [sys.executable, *words], cwd=cwd, env=env, capture_output=True, text=True, timeout=800
     )
     return ran.returncode, ran.stdout, ran.stderr
 
@@ -48,8 +48,9 @@ def test_the_examples_are_clean(extended):
         assert ran.returncode == 0, ran.stdout
 
 
+@pytest.mark.long
 @pytest.mark.end_to_end
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_a_search_with_all_of_them(extended, tmp_path):
     """The page's last command; its first differs in having less of the same."""
     starter = load_dataset("starter")

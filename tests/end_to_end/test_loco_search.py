@@ -98,9 +98,23 @@ def test_the_parent_documents_the_search(record):
         "hold_out.json",
         "repeats.json",
         "winner.json",
+        "entries.csv",
+        "run.yaml",
         "figures",
     } <= names
     assert parent.status == "FINISHED"
+    (data,) = store.client().get_run(parent.run_id).inputs.dataset_inputs
+    assert (data.dataset.name, data.dataset.digest) == ("starter", parent.tags["dataset_hash"])
+    assert "Winner of cluster 0" in parent.tags["mlflow.note.content"]
+
+
+def test_every_run_has_a_score_and_a_rank(record):
+    store, experiment, parent = record
+    runs = children(store, experiment, parent.run_id)
+    assert all({"best_val_auc_pr", "rank"} <= run.metrics.keys() for run in (parent, *runs))
+    for phase, places in (("search", [1, 2, 3, 4]), ("repeat", [1, 1, 2, 2])):
+        own = [run for run in runs if run.tags["phase"] == phase]
+        assert sorted(run.metrics["rank"] for run in own) == places
 
 
 def test_test_ids_never_reach_a_trial(record):
@@ -109,6 +123,10 @@ def test_test_ids_never_reach_a_trial(record):
     held = load_hold_out(Path(client.download_artifacts(parent.run_id, "hold_out.json")))
     archive = load_splits(Path(client.download_artifacts(parent.run_id, "splits.json")))
     (split,) = archive.splits
+    entries = Path(client.download_artifacts(parent.run_id, "entries.csv")).read_text()
+    rows = entries.splitlines()
+    assert rows[0] == "id,formula,log10_sigma,label"
+    assert {row.partition(",")[0] for row in rows[1:]} == set(held.development)
     assert set(split.train) | set(split.validation) == set(held.development)
     assert len(held.test) >= 10
     assert set(held.test).isdisjoint(held.development)
@@ -140,16 +158,23 @@ def test_one_worker_gives_the_same_trials_in_repeatable_mode(record, terminal):
 def test_a_recorded_trial_can_be_trained_again_bit_for_bit(record, terminal):
     store, experiment, parent = record
     run = children(store, experiment, parent.run_id)[-1]
-    ran = terminal.run("loco_search.py", "--rerun-trial", run.run_id)
+    ran = terminal.run("loco_search.py", "--rerun-trial", run.run_id, "--json")
     assert ran.code == 0, ran.out + ran.err
-    assert "equal bit for bit" in ran.out
+    assert "equal bit for bit" in ran.err
+    result = json.loads(ran.out)["result"]
+    assert result["equal"] and result["recorded_run_id"] == run.run_id
+    assert result["objective"] == run.metrics["objective"]
 
 
-def test_the_same_command_again_is_a_search_of_its_own(record, terminal):
-    store, experiment, _ = record
-    ran = terminal.run("loco_search.py", *QUICK, "--mode", "repeatable", "--dry-run")
-    assert ran.code == 0
-    assert "estimate" in ran.out
+def test_the_kept_options_are_a_file_that_plans_the_same_search(record, terminal):
+    store, experiment, parent = record
+    kept = store.client().download_artifacts(parent.run_id, "run.yaml")
+    ran = terminal.run("loco_search.py", "--config", kept, "--dry-run", "--json", "--quiet")
+    assert (ran.code, ran.err) == (0, "")
+    answer = json.loads(ran.out)
+    (plan,) = answer["result"]["plans"]
+    assert plan["plan_hash"] == parent.tags["plan_hash"]
+    assert answer["options"]["grace_epochs"] == 4
     assert len(search(store, [experiment], "tags.search_name = 'search'")) == 1
 
 

@@ -1,4 +1,4 @@
-"""A store for the whole session, and a problem of three clusters whose searches are recorded."""
+"""A store for the whole session, Ray for this folder, and a problem whose searches are recorded."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import pytest
 
 from sie.features.record import OrbitFeatures
 from sie.search.problem import LearningProblem
+from sie.search.session import start_ray, stop_ray
 from sie.splits.record import Clustering
 from sie.structures.representations import Representation
 from sie.tracking.store import open_store
@@ -15,6 +16,12 @@ from sie.tracking.store import open_store
 @pytest.fixture(scope="session")
 def builders_store(tmp_path_factory):
     return open_store(None, tmp_path_factory.mktemp("builders"))
+
+
+@pytest.fixture(scope="package")
+def ray_cluster():
+    yield start_ray(None)
+    stop_ray()
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,6 @@ from sie.errors import SieError
 from sie.models.atomsets import initial_weights
 from sie.models.config import TrialConfig
 from sie.models.pretrained import StartingWeights
-from sie.search.session import start_ray, stop_ray
 from sie.training.trainer import Trainer
 
 SMALL = TrialConfig(
@@ -34,12 +33,6 @@ def recipe_of(*configs, seeds=3, epochs=12):
         for seed in range(seeds)
     )
     return Recipe("d", "CAMN", "V1", "a", "b", "e", "c", "s", {0: "run"}, epochs, members)
-
-
-@pytest.fixture(scope="module")
-def ray_cluster():
-    yield start_ray(None)
-    stop_ray()
 
 
 @pytest.fixture

@@ -5,7 +5,14 @@ import textwrap
 
 import numpy as np
 import pytest
-from ensemble_examples import argyrodite, crystals, mixed_ensemble, rock_salt, small_ensemble
+from ensemble_examples import (
+    argyrodite,
+    calibrated_ensemble,
+    crystals,
+    mixed_ensemble,
+    rock_salt,
+    small_ensemble,
+)
 from pymatgen.core import Lattice, Structure
 from pymatgen.io.cif import CifWriter
 
@@ -88,6 +95,32 @@ def test_a_forest_has_its_weight_and_the_networks_the_rest(mixed, ensemble):
             mixed.score_features(features, wrong)
     assert mixed.attention(features).shape == (6, len(features.rows))
     assert mixed.weights_hash != ensemble.weights_hash
+
+
+@pytest.mark.parametrize("method", ["platt", "isotonic"])
+def test_a_calibration_answers_beside_the_raw_score(mixed, method, tmp_path):
+    made = calibrated_ensemble(method=method)
+    ensemble = SuperionicEnsemble.load(save_ensemble(tmp_path, made))
+    scores, raw = ensemble.score(crystals()), mixed.score(crystals())
+    for name in ("sd", "members"):
+        np.testing.assert_allclose(getattr(scores, name), getattr(raw, name), rtol=1e-6)
+    np.testing.assert_allclose(scores.raw, raw.p_si, rtol=1e-6)
+    np.testing.assert_allclose(scores.p_si, made.calibration.calibrator(raw.p_si), rtol=1e-5)
+    assert np.abs(scores.p_si - scores.raw).max() > 0.1
+    proba, before = (ensemble.predict_proba(crystals(), raw=raw)[:, 1] for raw in (False, True))
+    np.testing.assert_array_equal(proba, scores.p_si)
+    np.testing.assert_array_equal(before, scores.raw)
+    np.testing.assert_array_equal(ensemble.predict(crystals()), scores.p_si >= 0.5)
+    for coverage in (0.9, 0.7):
+        expected = made.calibration.prediction_sets(raw.p_si, coverage)
+        np.testing.assert_array_equal(ensemble.prediction_sets(crystals(), coverage), expected)
+    given = {"Na": rock_salt(cation="Na"), **crystals()}
+    assert not ensemble.prediction_sets(given, errors="nan")[0].any()
+    assert np.isnan(ensemble.predict_proba(given, errors="nan")[0]).all()
+    assert ensemble.weights_hash != mixed.weights_hash
+    assert ensemble.words.endswith(f", calibrated ({method})")
+    with pytest.raises(InputError, match="no calibration, so no sets"):
+        mixed.prediction_sets(crystals())
 
 
 def test_bad_structures_are_nan_beside_a_forest_too(mixed):
@@ -183,7 +216,7 @@ def test_attention_sums_to_one_over_each_structure(ensemble):
 
 
 def test_loading_and_scoring_need_none_of_the_heavy_packages(tmp_path):
-    folder = save_ensemble(tmp_path / "mixed", mixed_ensemble())
+    folder = save_ensemble(tmp_path / "calibrated", calibrated_ensemble())
     path = tmp_path / "LiCl.cif"
     CifWriter(rock_salt()).write_file(path)
     script = f"""

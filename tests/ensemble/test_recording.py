@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from ensemble_examples import NARROW, WIDE, small_ensemble
+from ensemble_examples import NARROW, WIDE, calibrated_ensemble, small_ensemble
 from search_examples import make_result
 
 from sie.ensemble.recording import (
@@ -92,6 +92,26 @@ def test_the_run_holds_recipe_winners_losses_and_files(recorder, ensemble, tmp_p
         loaded.weights[3]["score/kernel"], ensemble.weights[3]["score/kernel"]
     )
     assert shown_model(run) is None
+
+
+def test_a_forest_and_a_calibration_are_recorded_with_what_they_are_worth(recorder, tmp_path):
+    made = calibrated_ensemble()
+    recipe = dataclasses.replace(made.recipe, epochs=next(EPOCHS))
+    made = dataclasses.replace(made, recipe=recipe)
+    assert find_finished(recorder, recipe) is None
+    record = open_record(recorder, made)
+    record.close(made, save_ensemble(tmp_path / "e", made), None, 1.0)
+    run = get_run(recorder.store, record.run_id)
+    params = {name: run.params[name] for name in ("mix_forest", "calibrate", "calibration_seeds")}
+    assert params == {"mix_forest": "0.4", "calibrate": "platt", "calibration_seeds": "1"}
+    for name in ("ece", "ece_raw", "coverage_90", "coverage_80_1", "auc_pr"):
+        assert run.metrics[f"left_out_{name}"] == pytest.approx(made.calibration.worth[name])
+    assert "optimistic" in run.tags["calibration_note"]
+    assert "a forest of 20 trees on element fractions" in run.tags["mlflow.note.content"]
+    assert find_finished(recorder, recipe).run_id == run.run_id
+    assert find_finished(recorder, recipe.of_networks) is None
+    kept = json.loads(read_text(recorder.store, record.run_id, "recipe.json"))
+    assert (kept["forest"]["weight"], kept["calibration"]["method"]) == (0.4, "platt")
 
 
 def test_a_name_registers_it(recorder, ensemble, tmp_path):

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from ensemble_examples import argyrodite, rock_salt, small_ensemble
+from ensemble_examples import argyrodite, calibrated_ensemble, rock_salt, small_ensemble
 from pymatgen.io.cif import CifWriter
 from setuptools.config.setupcfg import read_configuration
 
@@ -91,6 +91,32 @@ def test_the_pyfunc_answers_cifs(model, expected):
     assert list(model.predict(pd.DataFrame({"cif": cifs}))["id"]) == ["0", "1"]
     below = float(expected.p_si.min()) - 0.01
     assert model.predict(pd.DataFrame({"cif": cifs}), params={"threshold": below})["class"].all()
+
+
+def test_a_calibrated_model_answers_raw_scores_and_sets(recorder, tmp_path):
+    folder = save_ensemble(tmp_path / "calibrated", calibrated_ensemble())
+    run_id = recorder.open_run("calibrated", "calibrated", {}, {})
+    register(recorder, run_id, folder, "calibrated")
+    uri = recorder.store.client().get_model_version_download_uri("calibrated", "1")
+    model = mlflow.pyfunc.load_model(uri)
+    more = ["p_si_raw", "set_80", "set_90"]
+    assert model.metadata.signature.outputs.input_names()[-3:] == more
+    cifs = {
+        "a": str(CifWriter(rock_salt(), significant_figures=12)),
+        "Na": str(CifWriter(rock_salt(cation="Na"))),
+        "b": str(CifWriter(argyrodite(), significant_figures=12)),
+    }
+    table = pd.DataFrame({"cif": cifs.values(), "id": cifs.keys()})
+    answer = model.predict(table, params={"errors": "nan"})
+    assert list(answer.columns) == ["id", "p_si", "p_si_sd", "class", *more, "refused"]
+    assert answer.loc[1, more].isna().all()
+    ensemble = SuperionicEnsemble.load(folder)
+    scores = ensemble.score([rock_salt(), argyrodite()])
+    good = answer.drop(index=1)
+    np.testing.assert_allclose(good["p_si"].astype(float), scores.p_si, rtol=1e-5)
+    np.testing.assert_allclose(good["p_si_raw"].astype(float), scores.raw, rtol=1e-5)
+    for name, words in ensemble.calibration.set_words(scores.raw).items():
+        assert good[name].tolist() == words
 
 
 def test_a_bad_cif_is_refused_or_null(model):

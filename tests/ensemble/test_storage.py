@@ -4,14 +4,17 @@ import os
 
 import numpy as np
 import pytest
-from ensemble_examples import mixed_ensemble, small_ensemble
+from ensemble_examples import calibrated_ensemble, mixed_ensemble, small_ensemble
 
 from sie.ensemble.storage import (
+    CALIBRATION,
     FOREST,
     HEAD,
     KNOWN,
     MEGNET,
     MEMBERS,
+    copy_ensemble,
+    files_that_score,
     load_ensemble,
     load_megnet,
     save_ensemble,
@@ -82,6 +85,35 @@ def test_a_forest_comes_along_and_goes_with_its_ensemble(tmp_path):
     save_ensemble(folder, small_ensemble())
     assert not (folder / FOREST).exists()
     assert load_ensemble(folder).forest is None
+
+
+def test_a_calibration_comes_along_and_goes_with_its_ensemble(tmp_path):
+    saved = calibrated_ensemble(method="isotonic")
+    folder = save_ensemble(tmp_path / "e", saved)
+    loaded = load_ensemble(folder)
+    assert loaded.recipe == saved.recipe and loaded.recipe.hash == saved.recipe.hash
+    assert len({e.recipe.hash for e in (saved, mixed_ensemble(), small_ensemble())}) == 3
+    assert loaded.calibration.as_dict() == saved.calibration.as_dict()
+    names = [FOREST, KNOWN, MEGNET, MEMBERS]
+    assert files_that_score(folder) == [folder / name for name in (CALIBRATION, *names)]
+    text = (folder / CALIBRATION).read_text()
+    for harmed in (text.replace("isotonic", "isotonie", 1), text[:-30], ""):
+        (folder / CALIBRATION).write_text(harmed)
+        with pytest.raises(InputError, match=r"calibration\.json is damaged"):
+            load_ensemble(folder)
+    copy_ensemble(save_ensemble(tmp_path / "mixed", mixed_ensemble()), folder)
+    assert files_that_score(folder) == [folder / name for name in names]
+    assert not (folder / CALIBRATION).exists()
+    assert load_ensemble(folder).calibration is None
+
+
+def test_a_recipe_whose_parts_are_missing_is_damage(tmp_path):
+    folder = save_ensemble(tmp_path / "e", calibrated_ensemble())
+    head = json.loads((folder / HEAD).read_text())
+    del head["sha256"][CALIBRATION]
+    (folder / HEAD).write_text(json.dumps(head))
+    with pytest.raises(InputError, match="is damaged"):
+        load_ensemble(folder)
 
 
 def test_networks_alone_are_written_as_earlier_versions_read_them(folder, tmp_path):

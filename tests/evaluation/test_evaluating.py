@@ -1,7 +1,8 @@
-"""The evaluation of a real ensemble with random weights on the starter set."""
+"""The evaluation of a real, calibrated ensemble with random weights on the starter set."""
 
 import numpy as np
 import pytest
+from ensemble_examples import calibrated_ensemble
 from evaluation_examples import ensemble_for, made_up
 
 from sie.datasets.registry import load_dataset
@@ -20,7 +21,8 @@ def evaluated(tmp_path_factory):
     rows = [f"{entry},{i % 2}" for i, entry in enumerate(database.ids)]
     path.write_text("\n".join(["id,cluster", *rows]))
     data, held, shared = prepare_development(database, path)
-    ensemble = SuperionicEnsemble(ensemble_for("starter", database.hash, held.hash))
+    made = ensemble_for("starter", database.hash, held.hash, calibrated_ensemble)
+    ensemble = SuperionicEnsemble(made)
     names = ("forest-fractions",)
     record = evaluate(ensemble, database, data, held, shared, {"x": 1}, baselines=names)
     return database, data, held, ensemble, record
@@ -37,7 +39,9 @@ def test_every_system_is_scored_on_the_test_set(evaluated):
         "shuffled": Kind.CONTROL,
     }
     structures = {entry: database.structures[entry] for entry in held.test}
-    np.testing.assert_allclose(record.predictions.p_si, ensemble.score(structures).p_si)
+    scores = ensemble.score(structures)
+    np.testing.assert_allclose(record.predictions.p_si, scores.p_si)
+    assert np.abs(scores.p_si - scores.raw).max() > 0.1  # calibrated
     labels = database.table.loc[list(held.test), "label"].to_numpy()
     expected = evaluation_scores(labels, record.predictions.p_si)
     found = {name: item.value for name, item in record.ensemble.scores.items()}

@@ -234,9 +234,10 @@ def table(rows: Sequence[dict[str, Any]]) -> Table:
 
 
 def markdown(rows: Sequence[dict[str, Any]]) -> str:
-    """Return the table as in docs/drills.md."""
-    lines = [f"| {' | '.join(COLUMNS)} |", "| --- |" + " ---: |" * (len(COLUMNS) - 1)]
-    return "\n".join([*lines, *(f"| {' | '.join(_cells(row))} |" for row in rows)])
+    """Return the table as in docs/drills.md, with the sources that each drill has met."""
+    columns = (*COLUMNS, "`code_hash`")
+    lines = [f"| {' | '.join(columns)} |", "| --- |" + " ---: |" * (len(columns) - 1)]
+    return "\n".join([*lines, *(f"| {' | '.join(_cells(r))} | {r['code_hash']} |" for r in rows)])
 
 
 def _cells(row: dict[str, Any]) -> list[str]:

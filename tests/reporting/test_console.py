@@ -1,13 +1,11 @@
 import io
 
-import numpy as np
 import pytest
 from rich.console import Console
-from search_examples import make_ended, make_plan, make_result
+from search_examples import make_plan, make_result
 
 from sie.models.config import TrialConfig
 from sie.reporting.console import (
-    LiveProgress,
     duration,
     mean_sd,
     plan_table,
@@ -34,6 +32,12 @@ def test_the_plan_says_what_will_be_done():
         "dropout_phi",
     ):
         assert part in text
+
+
+def test_a_search_too_short_for_rungs_says_so():
+    text = shown(plan_table(make_plan(max_epochs=20, grace_epochs=40, top=1), 1, 5))
+    assert "at most 20 epochs; too short for any to be stopped" in text
+    assert "1 configuration x 10 seeds x 20 epochs" in text
 
 
 def judged(*values):
@@ -75,26 +79,3 @@ def test_a_search_that_trained_nothing_has_no_shares():
     nothing = PhaseTime(0.0, 0.0, 0.0)
     use = TimeUse(0.0, 0.0, nothing, nothing, 0.0, 1)
     assert (use.efficiency, use.search_efficiency, use.idle_share) == (0, 0, 0)
-
-
-def test_progress_without_a_terminal_is_plain_lines():
-    console = Console(file=io.StringIO(), width=60)
-    with LiveProgress(console, "search", 20) as progress:
-        for number in range(20):
-            ended = make_ended(number, 0.5 if number == 3 else 0.4)
-            progress.trial_started(ended.task)
-            progress.trial_reported(ended.task, 10, 0.9)
-            progress.trial_ended(ended)
-    lines = console.file.getvalue().strip().splitlines()
-    assert len(lines) == 10
-    assert lines[-1].startswith("search: 20/20, best 0.500, 0 running")
-
-
-def test_progress_in_a_terminal_moves_a_bar():
-    console = Console(file=io.StringIO(), width=120, force_terminal=True)
-    with LiveProgress(console, "search", 2) as progress:
-        ended = make_ended(0, 0.4)
-        progress.trial_started(ended.task)
-        progress.trial_ended(ended)
-    assert "1/2" in console.file.getvalue()
-    assert np.isfinite(progress._total)

@@ -3,12 +3,12 @@ from html.parser import HTMLParser
 
 import matplotlib.pyplot as plt
 import pytest
-from screening_examples import ranking
+from screening_examples import DEFAULT, EmptyReader, calibrated_results, ranking
 
 from sie.reporting.screening_figures import score_figure
 from sie.reporting.screening_report import Picture, Report, formula_html, link, render
-from sie.screening.ranking import Filters
-from sie.screening.record import STAGES, Speed
+from sie.screening.ranking import Filters, rank
+from sie.screening.record import STAGES, Source, Speed
 
 EVIL = "<script>alert('x')</script>\"&"
 
@@ -93,6 +93,20 @@ def test_numbers_of_the_page_are_those_of_the_ranking():
     rows = text.split("<h2>The best ")[1].split("</table>")[0].count("<tr>") - 1
     assert rows == min(len(ranked.candidates), 50)
     assert "33.8 structures per second and core" in text
+
+
+def test_a_calibrated_list_shows_raw_scores_and_sets():
+    plain = page()
+    assert "90 % set" not in plain and "calibrated" not in plain
+    ranked = rank(calibrated_results(), Source("x", "h", (), EmptyReader()), DEFAULT)
+    text = page(ranking=ranked)
+    assert not Elements(text).open
+    best = ranked.candidates.iloc[0]
+    assert (
+        f'<td class="n">{best.p_si:.3f}</td><td class="n">{best.p_si_raw:.3f} ± '
+        f"{best.p_si_sd:.3f}</td><td>{best.set_80}</td><td>{best.set_90}</td>"
+    ) in text
+    assert "It is calibrated on clusters of the training compounds that were left out" in text
 
 
 def test_a_list_without_candidates_shows_the_best_of_all():

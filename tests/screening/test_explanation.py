@@ -2,7 +2,14 @@ import dataclasses
 
 import numpy as np
 import pytest
-from ensemble_examples import argyrodite, mixed_ensemble, rock_salt, skewed, small_ensemble
+from ensemble_examples import (
+    argyrodite,
+    calibrated_ensemble,
+    mixed_ensemble,
+    rock_salt,
+    skewed,
+    small_ensemble,
+)
 from pymatgen.io.cif import CifWriter
 
 from sie.cli.explain import explain_parser, main
@@ -58,6 +65,17 @@ def test_a_forest_counts_in_the_score_and_looks_at_no_orbit(ensemble):
     scores = mixed.score(argyrodite())
     assert (found.p_si, found.sd) == (scores.p_si[0], scores.sd[0])
     assert found.p_si != pytest.approx(alone.p_si, abs=0.01)
+
+
+def test_a_calibration_is_told_with_the_raw_score_and_the_sets():
+    ensemble = SuperionicEnsemble(calibrated_ensemble("CAMN"))
+    found = explain(ensemble, argyrodite())
+    scores = ensemble.score(argyrodite())
+    words = ensemble.calibration.set_words(scores.raw)
+    assert found.headline == (
+        f"Li6PS5Cl (0): P_SI = {scores.p_si[0]:.3f} calibrated (raw {scores.raw[0]:.3f} ± "
+        f"{scores.sd[0]:.3f}); 80 % set: {words['set_80'][0]}, 90 % set: {words['set_90'][0]}"
+    )
 
 
 def test_the_share_stands_beside_the_orbit_it_belongs_to(ensemble):

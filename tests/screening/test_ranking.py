@@ -2,7 +2,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from ensemble_examples import argyrodite, rock_salt
-from screening_examples import DEFAULT, EmptyReader, ranking, results, write_cifs
+from screening_examples import (
+    DEFAULT,
+    EmptyReader,
+    calibrated_results,
+    ranking,
+    results,
+    write_cifs,
+)
 
 from sie.datasets.cif import read_cif
 from sie.screening import ranking as module
@@ -17,6 +24,13 @@ def test_the_list_is_sorted_by_score_and_ties_by_certainty():
     table = results(4).assign(p_si=[0.5, 0.9, 0.5, 0.9], p_si_sd=[0.2, 0.1, 0.1, 0.1])
     assert rank(table, NOTHING, DEFAULT).table["place"].tolist() == [1, 3, 2, 0]
     assert rank(table, NOTHING, DEFAULT).table["rank"].tolist() == [1, 2, 3, 4]
+
+
+def test_where_the_calibration_makes_equal_the_raw_score_decides():
+    table = rank(calibrated_results(), Source("x", "h", (), EmptyReader()), DEFAULT).table
+    assert table["p_si"].is_monotonic_decreasing
+    assert table["p_si_raw"].is_monotonic_decreasing
+    assert table["p_si"].duplicated().any()
 
 
 @pytest.mark.parametrize("min_gap", [1.0, 2.5, 0.0])

@@ -1,13 +1,19 @@
 import numpy as np
 import pytest
-from ensemble_examples import crystals, mixed_ensemble, rock_salt, small_ensemble
+from ensemble_examples import (
+    calibrated_ensemble,
+    crystals,
+    mixed_ensemble,
+    rock_salt,
+    small_ensemble,
+)
 from pymatgen.core import Composition, Lattice, Structure
 
 from sie.ensemble.predictor import SuperionicEnsemble
 from sie.features.pooled import pooled
 from sie.screening import stages
 from sie.screening.distance import TrainingDistance
-from sie.screening.record import COLUMNS, STAGES, Entry, Shard
+from sie.screening.record import CALIBRATED_COLUMNS, COLUMNS, STAGES, Entry, Shard
 from sie.screening.stages import Models, Screener, closest_known
 
 
@@ -60,6 +66,20 @@ def test_scores_are_those_that_the_ensemble_gives_by_itself(made):
     expected = ensemble.score(crystals())
     np.testing.assert_allclose(result.table["p_si"].to_numpy(), expected.p_si, atol=1e-6)
     np.testing.assert_allclose(result.table["p_si_sd"].to_numpy(), expected.sd, atol=1e-6)
+
+
+def test_a_calibrated_ensemble_has_columns_of_its_own():
+    ensemble = SuperionicEnsemble(calibrated_ensemble())
+    table = screened(ensemble, Listed(crystals())).table
+    assert set(table.column_names) == {*COLUMNS, *CALIBRATED_COLUMNS}
+    expected = ensemble.score(crystals())
+    for name, values in (("p_si", expected.p_si), ("p_si_raw", expected.raw)):
+        np.testing.assert_allclose(table[name].to_numpy(), values, atol=1e-6)
+    np.testing.assert_allclose(table["p_si_sd"].to_numpy(), expected.sd, atol=1e-6)
+    for name, words in ensemble.calibration.set_words(expected.raw).items():
+        assert table[name].to_pylist() == words
+    empty = screened(ensemble, Listed({"broken": None})).table
+    assert empty.schema == table.schema
 
 
 def test_distance_and_map_are_those_of_the_mean_vectors(ensemble):

@@ -19,7 +19,7 @@ class Listener:
     def trial_started(self, task):
         self.heard.append(("started", task.number))
 
-    def trial_reported(self, task, epoch, objective):
+    def trial_reported(self, task, epoch, objective, curve):
         self.heard.append(("reported", task.number, epoch))
 
     def trial_ended(self, ended):

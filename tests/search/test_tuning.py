@@ -68,7 +68,7 @@ def test_a_killed_workers_trial_is_trained_again_and_equals_a_local_training(tmp
         def trial_started(self, task):
             pass
 
-        def trial_reported(self, task, epoch, objective):
+        def trial_reported(self, task, epoch, objective, curve):
             victims = workers_of_this_cluster()
             if not self.killed and victims:
                 os.kill(victims[0], signal.SIGKILL)

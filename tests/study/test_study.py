@@ -76,6 +76,7 @@ def options(folder):
         results=folder / "results",
         max_concurrent=2,
         record_folder=folder / "mlruns",
+        run_options={"max_concurrent": 2},
     )
 
 
@@ -167,7 +168,16 @@ def test_steps_are_recorded_with_their_files(options):
     kfold = next(run for run in runs if run.data.tags["step"] == "kfold")
     names = {item.path for item in client.list_artifacts(kfold.info.run_id, "figures")}
     assert "figures/fig3_kfold.png" in names
+    assert "run.yaml" in {item.path for item in client.list_artifacts(kfold.info.run_id)}
     assert kfold.data.tags["dataset_hash"] == load_dataset(options.dataset).hash
+
+
+def test_a_dry_run_counts_what_would_be_done_and_writes_nothing(options, tmp_path):
+    planned = dataclasses.replace(options, dry_run=True, results=tmp_path / "results")
+    text = run(planned, STEPS)
+    assert all(f"{step}: " in text for step in STEPS)
+    assert "2 searches (CAMN-V0 x 2 clusters)" in text
+    assert not (tmp_path / "results").exists()
 
 
 def test_too_few_ordered_crystals_are_one_line(options):

@@ -9,7 +9,7 @@ import csv
 import io
 import math
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -80,6 +80,18 @@ class Artifacts:
         if ENTRIES not in self._names:
             return {}  # searches did not always record them; the map says so itself
         return self.parsed(ENTRIES, parse_entries) or {}
+
+
+def entries_text(entries: Mapping[str, Entry]) -> str:
+    """Return entries as CSV text, as `parse_entries` reads them."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("id", "formula", "log10_sigma", "label"))
+    for name, entry in entries.items():
+        known = math.isfinite(entry.log10_sigma)
+        sigma = f"{entry.log10_sigma:.6g}" if known else ""
+        writer.writerow((name, entry.formula, sigma, "" if entry.label is None else entry.label))
+    return text.getvalue()
 
 
 def parse_entries(text: str) -> dict[str, Entry]:

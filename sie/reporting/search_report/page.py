@@ -258,7 +258,8 @@ max-width:80ch}
 .warning p{margin:.3em 0}.warning ul{margin:.4em 0;padding-left:1.3em}
 p code{white-space:nowrap}pre{white-space:pre-wrap;overflow-wrap:anywhere}
 .facts{grid-template-columns:repeat(auto-fit,minmax(min(100%,158px),1fr))}
-.facts dd{font-size:1.35rem}
+.facts div{padding:10px}
+.facts dd{font-size:1.15rem;white-space:nowrap}
 .plots{display:grid;gap:20px 28px;
 grid-template-columns:repeat(auto-fill,minmax(min(100%,440px),1fr))}
 .plots .plot{min-width:0;margin:0 0 4px}

@@ -17,6 +17,7 @@ from sie.reporting.html import table
 from sie.reporting.search_report.importance import Importance
 from sie.reporting.search_report.record import ClusterSearch, Study
 from sie.reporting.search_report.tables import number
+from sie.search.plan import Sampler, Scheduler
 
 OPTIMISM = (
     "The winners' scores are optimistic: the left-out cluster itself chose configuration and "
@@ -109,15 +110,26 @@ def _what(study: Study) -> list[str]:
     ]
 
 
+def _stopping(search: ClusterSearch) -> str:
+    """Return what stopped trials early, as the plan says."""
+    budget, scheduler = search.budget, search.param("scheduler") or Scheduler.ASHA
+    if scheduler == Scheduler.ASHA and budget.rungs:
+        epochs = "epoch" if len(budget.rungs) == 1 else "epochs"
+        return f"compared by ASHA at {epochs} {', '.join(map(str, budget.rungs))}"
+    if scheduler == Scheduler.MEDIAN:
+        return f"stopped from epoch {budget.grace} on where below the others' median"
+    return "none stopped by the others"
+
+
 def _how(search: ClusterSearch) -> list[str]:
     budget, rule = search.budget, search.rule
-    rungs = ", ".join(map(str, budget.rungs)) or "none"
     space = search.space
     size = f" ({space.name}, {space.size:,.0f} configurations)" if space else ""
     return [
-        f"Plan: {budget.trials} trials of at most {budget.max_epochs} epochs, compared by ASHA at "
-        f"epochs {rungs}; the best {min(budget.top, budget.trials)} repeated {budget.repeats} "
-        f"times; ranked by the highest mean of {rule.window} epochs from epoch {rule.min_epoch}. "
+        f"Plan: {budget.trials} trials of at most {budget.max_epochs} epochs, drawn by "
+        f"{search.param('sampler') or Sampler.HYPEROPT}, {_stopping(search)}; the best "
+        f"{min(budget.top, budget.trials)} repeated {budget.repeats} times; ranked by the highest "
+        f"mean of {rule.window} epochs from epoch {rule.min_epoch}. "
         f"Space {search.param('space')}{size}, seed {search.param('seed')}, mode "
         f"{search.param('mode')}."
     ]

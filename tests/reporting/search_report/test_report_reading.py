@@ -1,4 +1,5 @@
 import json
+import math
 
 import numpy as np
 import pytest
@@ -16,9 +17,10 @@ from sie.comparison.record import Evaluation
 from sie.comparison.recording import SystemRecord
 from sie.comparison.systems import ControlSystem
 from sie.errors import InputError
-from sie.reporting.search_report.artifacts import parse_entries
+from sie.reporting.search_report.artifacts import entries_text, parse_entries
 from sie.reporting.search_report.others import scores_of_others
 from sie.reporting.search_report.reading import read_search, read_study
+from sie.reporting.search_report.record import Entry
 from sie.tracking.queries import children
 from sie.tracking.recorder import Recorder
 from sie.tracking.store import open_store
@@ -158,3 +160,14 @@ def test_entries_need_their_columns():
     with pytest.raises(ValueError):
         parse_entries("id,formula,log10_sigma,label\na,b,much,1\n")
     assert json.dumps(sorted(parse_entries("id,formula,log10_sigma,label\na,b,,\n"))) == '["a"]'
+
+
+def test_entries_come_back_as_a_search_writes_them():
+    entries = {
+        "a": Entry("Li3PS4, glass", -3.5, 1),
+        "b": Entry("LiCl", math.nan, None),
+    }
+    found = parse_entries(entries_text(entries))
+    assert found["a"] == entries["a"]
+    assert (found["b"].formula, found["b"].label) == ("LiCl", None)
+    assert math.isnan(found["b"].log10_sigma)

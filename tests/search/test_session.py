@@ -1,0 +1,69 @@
+"""Starting Ray where the machine is too busy for it, and where it never starts."""
+
+import itertools
+import os
+import time
+from types import SimpleNamespace
+
+import pytest
+import ray
+from processes import command_line, family
+from ray._private import services
+
+from sie.errors import SieError
+from sie.search import session
+from sie.search.session import start_ray, stop_ray
+
+HURRY = {**vars(time), "monotonic": itertools.count(0, 31).__next__}
+"""A clock by which Ray has waited long enough at once."""
+
+
+def raylets():
+    """Return the raylets below this process."""
+    return [pid for pid in family(os.getpid()) if "/raylet" in command_line(pid).split()[0]]
+
+
+@pytest.fixture
+def slow_starts(monkeypatch):
+    """Let the first start of a node take longer than Ray waits; return the starts."""
+    real, starts = ray.init, []
+    monkeypatch.setattr(session, "STARTS", 2)
+
+    def init(**options):
+        starts.append(options)
+        if len(starts) < session.STARTS:
+            with monkeypatch.context() as slow:
+                slow.setattr(services, "get_node", _not_yet)
+                slow.setattr("ray._private.node.time", SimpleNamespace(**HURRY))
+                return real(**options)
+        return real(**options)
+
+    monkeypatch.setattr(ray, "init", init)
+    yield starts
+    stop_ray()
+
+
+def _not_yet(*args):
+    raise RuntimeError("no node info yet")
+
+
+def test_a_node_that_is_slow_is_started_again_and_leaves_nothing_behind(slow_starts):
+    assert start_ray(None) >= 1
+    assert len(slow_starts) == session.STARTS
+    assert len(raylets()) == 1
+
+
+def test_a_node_that_never_starts_is_one_line(monkeypatch):
+    def init(**options):
+        raise Exception("The current node timed out during startup.\nThis could happen")
+
+    monkeypatch.setattr(ray, "init", init)
+    with pytest.raises(SieError, match=r"cannot start Ray .* timed out during startup") as caught:
+        start_ray(None)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_mistake_of_ours_is_not_swallowed(monkeypatch):
+    monkeypatch.setattr(ray, "init", lambda wrong: None)
+    with pytest.raises(TypeError):
+        start_ray(None)

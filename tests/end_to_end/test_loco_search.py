@@ -163,7 +163,7 @@ def test_a_recorded_trial_can_be_trained_again_bit_for_bit(record, terminal):
     assert "equal bit for bit" in ran.err
     result = json.loads(ran.out)["result"]
     assert result["equal"] and result["recorded_run_id"] == run.run_id
-    assert result["objective"] == run.metrics["objective"]
+    assert result["objective"] == result["recorded_objective"]
 
 
 def test_the_kept_options_are_a_file_that_plans_the_same_search(record, terminal):

@@ -48,7 +48,7 @@ def server(searched, tmp_path_factory):
 @pytest.fixture(scope="module")
 def browser(server, tmp_path_factory):
     with Browser(tmp_path_factory.mktemp("profile")) as opened:
-        opened.size(1600, 1000)
+        opened.size(1600, 2000)  # charts are drawn where they can be seen
         yield opened
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from pymatgen.core import Lattice, Structure
 
 from sie.ensemble.record import KnownCompounds, Member, Recipe, TrainedEnsemble
+from sie.features.views import parse_view, union
 from sie.models.config import TrialConfig
 from sie.models.initial import glorot_uniform
 from sie.models.readout_weights import initial_readout
@@ -94,3 +97,22 @@ def small_ensemble(representation: str = "CAMNS", level: str = "V1") -> TrainedE
         recipe, members, weights, known, (0.1, 0.2, 0.3, 0.4, float("nan"), 0.6),
         ("cluster 3, seed 1: loss not finite",), {"code_version": "1", "seconds": np.float64(2.5)},
     )  # fmt: skip
+
+
+VIEWS = ("CAMNS-V1", "CAMN-V0+V1", "CAMN-V1+CAMNS-V1")
+
+
+def ensemble_of_views() -> TrainedEnsemble:
+    """The same networks, those of every cluster with a view of their own."""
+    plain, whole = small_ensemble(), union(VIEWS)
+    members = tuple(
+        replace(m, config=replace(m.config, view=VIEWS[m.cluster])) for m in plain.members
+    )
+    representation, _, level = str(whole).rpartition("-")
+    recipe = replace(plain.recipe, representation=representation, level=level, members=members)
+    weights = [
+        random_weights(m.config, parse_view(m.config.view).dimension, m.seed) for m in members
+    ]
+    vectors = np.random.default_rng(5).normal(size=(4, whole.dimension))
+    known = replace(plain.known, mean_vectors=vectors)
+    return replace(plain, recipe=recipe, members=members, weights=weights, known=known)

@@ -44,6 +44,7 @@ from sie.ensemble.winners import (
     select_searches,
 )
 from sie.errors import InputError, SieError, TrackingError
+from sie.features.views import union
 from sie.models.pretrained import StartingWeights
 from sie.reporting.steps import StepProgress
 from sie.search.estimate import machine_flops
@@ -109,8 +110,9 @@ def _plan(options: EnsembleOptions, stage: Callable[[str], None], console: Conso
         options.dataset, data_dir=options.data_dir, table=options.table, cifs=options.cifs
     )
     stage("opening the MLflow store")
-    representation = Representation(options.representation)
-    experiment = f"loco/{database.name}/{representation}-V{options.level}"
+    representation, views = Representation(options.representation), options.views
+    seen_as = str(union(views)) if views else f"{representation}-V{options.level}"
+    experiment = f"loco/{database.name}/{seen_as}"
     store = _store(options)
     found = find_searches(store, experiment, options.name, options.code)
     like = next(iter((*found.finished.values(), *found.unfinished.values())), None)
@@ -118,7 +120,7 @@ def _plan(options: EnsembleOptions, stage: Callable[[str], None], console: Conso
         raise _no_search(options, experiment)
     data, _, _ = prepare_development(database, options.clusters, stage, options.test_set)
     stage("computing features")
-    problem = data.seen_as(representation, options.level)
+    problem = data.seen_through(views) if views else data.seen_as(representation, options.level)
     selection = select_searches(
         found,
         problem,
@@ -134,7 +136,8 @@ def _plan(options: EnsembleOptions, stage: Callable[[str], None], console: Conso
     recipe = make_recipe(
         problem, searches, options.seeds, options.top_configs, options.seed, options.epochs
     )
-    material = Material(problem.features, problem.labels, _starts(options, problem, recipe))
+    starts = _starts(options, problem, recipe)
+    material = Material(problem.features, problem.labels, starts, problem.seen_as)
     return Plan(data, problem, searches, recipe, material, store)
 
 
@@ -150,7 +153,7 @@ def _no_search(options: EnsembleOptions, where: str) -> InputError:
     of_code = f" with code_hash {options.code}" if options.code else ""
     return InputError(
         f"no search named {options.name}{of_code} in {where}; search first: {command}, or give "
-        "--name, --tracking-uri, --representation and --level as for the search"
+        "--name, --tracking-uri, --representation, --level and --search-space as for the search"
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sie.features.views import dimension_of
 from sie.models.config import TrialConfig
 from sie.models.readout_weights import pooled_width, pooling_shapes
 from sie.search.plan import Budget, Scheduler
@@ -45,7 +46,7 @@ class Sizes:
 
 def epoch_flops(config: TrialConfig, sizes: Sizes) -> float:
     """Return the floating-point operations of one epoch: training (3 passes) and validation."""
-    width, d = config.n_neurons, sizes.dimension
+    width, d = config.n_neurons, dimension_of(config.view, sizes.dimension)
     dense = d * width + (config.n_layers - 1) * width**2
     # three gates (the forget gate is dead weight) of [h, r], but of h in round 2 once a batch
     steps, readout = (config.readout_steps, config.readout_width)
@@ -62,7 +63,7 @@ def epoch_flops(config: TrialConfig, sizes: Sizes) -> float:
 
 def step_seconds(config: TrialConfig, dimension: int) -> float:
     """Return the time of one step that is not the network's arithmetic, in seconds."""
-    width = config.n_neurons
+    width, dimension = config.n_neurons, dimension_of(config.view, dimension)
     dense = (dimension + pooled_width(config)) * width + 2 * (config.n_layers - 1) * width**2
     weights = dense + sum(math.prod(shape) for shape in pooling_shapes(config).values())
     return STEP_SECONDS + UPDATE_SECONDS_PER_WEIGHT * weights

@@ -2,7 +2,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from ensemble_examples import argyrodite, rock_salt, skewed, small_ensemble
+from ensemble_examples import argyrodite, ensemble_of_views, rock_salt, skewed, small_ensemble
 from pymatgen.io.cif import CifWriter
 
 from sie.cli.explain import explain_parser, main
@@ -29,8 +29,9 @@ def knowing(ensemble, *given):
     return SuperionicEnsemble(dataclasses.replace(trained, known=known))
 
 
-def test_every_orbit_is_named_with_its_share(ensemble):
-    crystal = argyrodite()
+@pytest.mark.parametrize("made", [lambda: small_ensemble("CAMN"), ensemble_of_views])
+def test_every_orbit_is_named_with_its_share(made):
+    ensemble, crystal = SuperionicEnsemble(made()), argyrodite()
     found = explain(ensemble, crystal)
     features = ensemble.features({"x": crystal})
     shares = ensemble.attention(features)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from ensemble_examples import crystals, rock_salt, small_ensemble
+from ensemble_examples import crystals, ensemble_of_views, rock_salt, small_ensemble
 from pymatgen.core import Composition, Lattice, Structure
 
 from sie.ensemble.predictor import SuperionicEnsemble
@@ -52,7 +52,9 @@ def rows(result):
     return {row["id"]: row for row in result.table.to_pylist()}
 
 
-def test_scores_are_those_that_the_ensemble_gives_by_itself(ensemble):
+@pytest.mark.parametrize("made", [small_ensemble, ensemble_of_views])
+def test_scores_are_those_that_the_ensemble_gives_by_itself(made):
+    ensemble = SuperionicEnsemble(made())
     result = screened(ensemble, Listed(crystals()))
     assert result.table.column_names == list(COLUMNS)
     expected = ensemble.score(crystals())

@@ -261,7 +261,7 @@ def test_a_space_of_views_gives_every_configuration_one():
     assert drawn == set(views)
     assert parse_space(space.as_dict()).hash == space.hash
     assert parse_space({"parameters": {"n_layers": {"value": 2}}}).views == ()
-    with pytest.raises(InputError, match="parameters, view: view CAMN-V7: write it like CAMN-V1"):
+    with pytest.raises(InputError, match="parameters: view: view CAMN-V7: write it like CAMN-V1"):
         parse_space({"parameters": {"view": {"choice": ["CAMN-V7"]}}})
 
 

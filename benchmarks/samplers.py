@@ -30,7 +30,8 @@ import numpy as np
 from sie.datasets.registry import load_dataset
 from sie.files import write_text
 from sie.models.config import TrialConfig
-from sie.search.plan import Budget, Sampler, Scheduler, SearchPlan
+from sie.search.choices import Sampler, Scheduler
+from sie.search.plan import Budget, SearchPlan
 from sie.search.problem import LearningProblem, prepare_problem
 from sie.search.record import EndedTrial, Phase, TrialTask
 from sie.search.schedule import make_scheduler

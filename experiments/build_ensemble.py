@@ -3,6 +3,7 @@
 Try these:
   python experiments/build_ensemble.py --dry-run
   python experiments/build_ensemble.py --dataset obelix --data-dir DIR
+  python experiments/build_ensemble.py --dataset data/obelix --mix-forest 0.5
   python experiments/build_ensemble.py --dataset data/obelix --exclude 3,5 --seeds 20
   python experiments/build_ensemble.py --top-configs 2 --epochs 150 --register my-ensemble
 
@@ -82,6 +83,14 @@ def parser() -> argparse.ArgumentParser:
         "--pretrained",
         metavar="on|off|FOLDER",
         help="weights that networks start from (default: as the searches did)",
+    )
+    what.add_argument(
+        "--mix-forest",
+        type=float,
+        default=0.0,
+        metavar="W",
+        help="weight of a random forest on element fractions beside the networks, 0.5 for half; "
+        "see docs/ensemble.md (default: none, as in the article)",
     )
     how = built.add_argument_group("running")
     how.add_argument(

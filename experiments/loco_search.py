@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from sie.cli import arguments
 from sie.cli.main import INTERRUPTED, run
 from sie.cli.parser import new_parser
+from sie.search.choices import Sampler, Scheduler
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -60,14 +61,14 @@ def parser() -> argparse.ArgumentParser:
     )
     how.add_argument(
         "--sampler",
-        choices=("hyperopt", "random", "optuna"),
+        choices=[item.value for item in Sampler],
         default="hyperopt",
         help="what draws configurations: HyperOpt's TPE, chance, or Optuna's TPE "
         "(default: %(default)s)",
     )
     how.add_argument(
         "--scheduler",
-        choices=("asha", "median", "none"),
+        choices=[item.value for item in Scheduler],
         default="asha",
         help="what stops trials that fall behind (default: %(default)s)",
     )
@@ -95,6 +96,11 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument("--one-of-several", action="store_true", help=argparse.SUPPRESS)
     how.add_argument("--dry-run", action="store_true", help="print the plan and exit")
     arguments.add_tracking_options(built)
+    how.add_argument(
+        "--system-metrics",
+        action="store_true",
+        help="record processor, memory, disk and network of this machine while the search runs",
+    )
     arguments.add_verbosity_options(built)
     return built
 

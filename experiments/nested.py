@@ -5,6 +5,7 @@ Try these:
   python experiments/nested.py --dataset obelix --data-dir DIR --folder results/nested
   python experiments/nested.py --dataset obelix --data-dir DIR --part 1/2
   python experiments/nested.py --dataset obelix --data-dir DIR --folds
+  python experiments/nested.py --dataset obelix --data-dir DIR --grouping ward-6
   python experiments/nested.py --only-estimate --results docs/results
 """
 
@@ -45,6 +46,13 @@ def parser() -> argparse.ArgumentParser:
         "--seeds", type=arguments.positive, default=2, metavar="N", help="of each candidate"
     )
     size.add_argument(
+        "--first-seed",
+        type=arguments.not_negative,
+        default=0,
+        metavar="N",
+        help="of the seeds; others give trainings that no earlier choice has seen",
+    )
+    size.add_argument(
         "--epochs", type=arguments.positive, default=120, metavar="N", help="of every training"
     )
     how = built.add_argument_group("running")
@@ -54,10 +62,17 @@ def parser() -> argparse.ArgumentParser:
         metavar="I/N",
         help="share of the trainings that this process makes",
     )
-    how.add_argument(
+    where = how.add_mutually_exclusive_group()
+    where.add_argument(
         "--folds",
         action="store_true",
         help="train on random folds instead of left-out clusters",
+    )
+    where.add_argument(
+        "--grouping",
+        metavar="METHOD-N",
+        help="train on other clusters of the same distances, left out one at a time: complete-6, "
+        "ward-6, average-8",
     )
     how.add_argument(
         "--only-estimate", action="store_true", help="train nothing; write tables of what is there"
@@ -77,6 +92,12 @@ def parser() -> argparse.ArgumentParser:
         default=Path("results/nested/tables"),
         metavar="FOLDER",
         help="tables (default: %(default)s)",
+    )
+    record.add_argument(
+        "--figures",
+        type=Path,
+        metavar="FOLDER",
+        help="figures (default: figures/ below that of the tables)",
     )
     arguments.add_verbosity_options(built)
     return built

@@ -35,15 +35,18 @@ def parser() -> argparse.ArgumentParser:
     built.add_argument(
         "--keep-duplicates", action="store_true", help="keep every entry of a group of duplicates"
     )
+    built.add_argument(
+        "--tracking-uri", metavar="URI", help="MLflow store or server (default: SQLite in mlruns/)"
+    )
     arguments.add_verbosity_options(built)
     return built
 
 
 def main(args: argparse.Namespace, console: Console) -> int:
     """Prepare the dataset and print what it holds."""
-    from sie.cli.prepare import PrepareOptions, prepare_dataset
+    from sie.cli.prepare import PrepareOptions, prepare_and_record
 
-    prepare_dataset(PrepareOptions.from_command_line(vars(args)), console)
+    prepare_and_record(PrepareOptions.from_command_line(vars(args)), console)
     return 0
 
 

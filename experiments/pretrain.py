@@ -67,6 +67,12 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument("--epochs", type=arguments.positive, help="longest training (default: 40)")
     how.add_argument("--batch-size", type=arguments.positive, help="crystals a step (default: 256)")
     how.add_argument("--max-lr", type=float, metavar="RATE", help="highest learning rate")
+    how.add_argument(
+        "--patience",
+        type=arguments.positive,
+        metavar="N",
+        help="cycles of 4 epochs without a gain of 0.001 that end a training (default: 2)",
+    )
     how.add_argument("--seed", type=int, default=42, help="of everything (default: %(default)s)")
     how.add_argument(
         "--threads", type=arguments.positive, default=1, help="threads (default: %(default)s)"

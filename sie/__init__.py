@@ -43,13 +43,15 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """Load a public name when it is first used, so that importing sie stays light."""
-    if name not in __all__:
-        raise AttributeError(f"module 'sie' has no attribute {name!r}")
-    from importlib import import_module
+if not TYPE_CHECKING:  # a type checker would take it for a promise that every name is there
 
-    return getattr(import_module("sie.errors" if name == "SieError" else "sie.api"), name)
+    def __getattr__(name: str) -> Any:
+        """Load a public name when it is first used, so that importing sie stays light."""
+        if name not in __all__:
+            raise AttributeError(f"module 'sie' has no attribute {name!r}")
+        from importlib import import_module
+
+        return getattr(import_module("sie.errors" if name == "SieError" else "sie.api"), name)
 
 
 def __dir__() -> list[str]:

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 from pymatgen.core import Lattice, Structure
 
-from sie.ensemble.record import KnownCompounds, Member, Recipe, TrainedEnsemble
+from sie.ensemble.building import forest_of
+from sie.ensemble.record import ForestPart, KnownCompounds, Member, Recipe, TrainedEnsemble
 from sie.features.views import parse_view, union
 from sie.models.config import TrialConfig
 from sie.models.initial import glorot_uniform
@@ -116,3 +117,13 @@ def ensemble_of_views() -> TrainedEnsemble:
     vectors = np.random.default_rng(5).normal(size=(4, whole.dimension))
     known = replace(plain.known, mean_vectors=vectors)
     return replace(plain, recipe=recipe, members=members, weights=weights, known=known)
+
+
+def mixed_ensemble(
+    representation: str = "CAMNS", level: str = "V1", weight: float = 0.4
+) -> TrainedEnsemble:
+    """The small ensemble with a forest, which has learnt from the four known compounds."""
+    small = small_ensemble(representation, level)
+    recipe = replace(small.recipe, forest=ForestPart(weight, 3, 20))
+    forest = forest_of(recipe, small.known, small.known.ids)
+    return replace(small, recipe=recipe, forest=forest)

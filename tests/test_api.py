@@ -1,5 +1,6 @@
 """The names that sie exports: light to import, lazily loaded, and quiet."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -67,3 +68,35 @@ def test_loading_prints_nothing(capfd):
 def test_a_store_that_is_not_there_is_an_error_of_sie(tmp_path):
     with pytest.raises(sie.SieError, match="no MLflow store"):
         sie.read_searches(sie.Data(), record_folder=tmp_path)
+
+
+RIGHT = """
+import sie
+data = sie.Data("table", table="my.csv", cifs="cifs", representation="CAMNS", level=1)
+study = sie.search_clusters(data, "all", preset="quick")
+built = sie.build_ensemble(data, seeds=10)
+ranking = sie.screen(built, "candidates/", band_gap="off")
+"""
+WRONG = """
+import sie
+sie.Data(level="one")
+sie.screen(built="folder")
+sie.build_ensemble(sie.Data()).nothing
+sie.serach
+"""
+
+
+def test_a_type_checker_knows_the_exported_names(tmp_path):
+    root = Path(sie.__file__).parents[1]
+    for name, text in (("right", RIGHT), ("wrong", WRONG)):
+        (tmp_path / f"{name}.py").write_text(text)
+    # from the root, so that what `make lint` has checked is known already
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--no-error-summary", *map(str, tmp_path.glob("*.py"))],
+        cwd=root, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stderr == ""
+    found = re.findall(r"^.*wrong\.py:(\d+): error: .*\[([\w-]+)\]$", done.stdout, re.MULTILINE)
+    assert len(found) == len(done.stdout.splitlines()), done.stdout
+    assert {line for line, _ in found} == {"3", "4", "5", "6"}
+    assert (root / "sie" / "py.typed").is_file()

@@ -9,12 +9,13 @@ import argparse
 from pathlib import Path
 
 from sie.cli.parser import new_parser
+from sie.structures.representations import Representation
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PRETRAINED = "off"
 """Whether trials start from pre-trained weights by default; the evidence is in docs/results.md."""
 
-REPRESENTATIONS = ("CAMN", "CAN", "CAMNS", "CANS")
+REPRESENTATIONS = tuple(item.value for item in Representation)
 
 
 def positive(text: str) -> int:

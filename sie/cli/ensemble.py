@@ -24,7 +24,7 @@ from sie.datasets.registry import load_dataset
 from sie.ensemble.building import Advance, Material, assemble, estimate_seconds, train_members
 from sie.ensemble.kept import KeptMembers, TrainedMember
 from sie.ensemble.known import known_compounds
-from sie.ensemble.planning import make_recipe
+from sie.ensemble.planning import make_recipe, mixed
 from sie.ensemble.record import Recipe, TrainedEnsemble
 from sie.ensemble.recording import (
     EnsembleRecord,
@@ -136,6 +136,7 @@ def _plan(options: EnsembleOptions, stage: Callable[[str], None], console: Conso
     recipe = make_recipe(
         problem, searches, options.seeds, options.top_configs, options.seed, options.epochs
     )
+    recipe = mixed(recipe, options.mix_forest, options.seed)
     starts = _starts(options, problem, recipe)
     material = Material(problem.features, problem.labels, starts, problem.seen_as)
     return Plan(data, problem, searches, recipe, material, store)

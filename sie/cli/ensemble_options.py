@@ -47,6 +47,7 @@ class EnsembleOptions:
     seed: int = 42
     epochs: int | None = None
     pretrained: str | None = None
+    mix_forest: float = 0.0
     max_concurrent: int = 4
     address: str | None = None
     fresh: bool = False

@@ -66,7 +66,7 @@ def main(options: argparse.Namespace, console: Console) -> int:
         console.print(found.to_markdown(), markup=False, highlight=False, soft_wrap=True)
         return 0
     console.print(
-        f"{found.headline}, {len(ensemble)} networks", style="bold", markup=False, highlight=False
+        f"{found.headline}, {ensemble.words}", style="bold", markup=False, highlight=False
     )
     title = "Attention of the last readout round, by orbit"
     console.print(_table(title, ORBIT_COLUMNS, orbit_rows(found.orbits)))

@@ -10,23 +10,37 @@ import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from pathlib import Path
 
 from rich.console import Console
 
 from sie.cli.loco_options import LocoOptions
-from sie.cli.outcome import Prepared, document, draw, print_lines, print_next, print_outcome
+from sie.cli.outcome import (
+    Prepared,
+    data_input,
+    document,
+    draw,
+    page,
+    print_lines,
+    print_next,
+    print_outcome,
+)
 from sie.cli.side_by_side import search_side_by_side
 from sie.datasets.registry import load_dataset
 from sie.errors import InputError, SieError, TrackingError
 from sie.reporting.console import LiveProgress, plan_table
+from sie.reporting.search_views import view_of
+from sie.search.choices import Sampler, Scheduler
 from sie.search.estimate import estimate_seconds
-from sie.search.plan import Mode, Sampler, Scheduler, SearchPlan
+from sie.search.plan import Mode, SearchPlan
 from sie.search.problem import LearningProblem, prepare_problem
 from sie.search.record import SearchOutcome
 from sie.search.selection import SelectionRule
 from sie.splits.left_out import loco_split, usable_clusters
 from sie.splits.record import Split
 from sie.structures.representations import Representation
+from sie.tracking import machine
+from sie.tracking.machine import Machine
 from sie.tracking.recorder import Recorder
 from sie.tracking.store import open_store
 from sie.training.record import TrialStatus
@@ -118,8 +132,11 @@ def search_clusters(options: LocoOptions, console: Console) -> bool:
         store = open_store(options.tracking_uri, options.record_folder)
         recorder = Recorder(store, prepared.problem.experiment)
     options, planned = _still_to_search(options, planned, recorder, console)
-    if not local and len(planned) > 1:
-        return search_side_by_side(options, [plan.cluster for _, plan in planned], store, console)
+    plans = [plan for _, plan in planned]
+    view = store.page(view_of(plans).address(recorder.experiment_id))
+    if not local and len(plans) > 1:
+        clusters = [plan.cluster for plan in plans]
+        return search_side_by_side(options, clusters, store, view, console)
     from sie.search.session import start_ray, stop_ray
 
     began = time.perf_counter()
@@ -132,7 +149,7 @@ def search_clusters(options: LocoOptions, console: Console) -> bool:
         stop_ray()
     if not options.one_of_several:
         command, next_command = store.ui_command(), options.command("all")
-        print_next(prepared.problem.experiment, command, next_command, outcome, console)
+        print_next(prepared.problem.experiment, command, view, next_command, outcome, console)
     return outcome.interrupted
 
 
@@ -221,14 +238,22 @@ def _search_one(
     from sie.search.recording import SearchRecord
 
     record = SearchRecord(
-        recorder, plan, options.name, options.record_folder, options.fresh, options.resume
+        recorder,
+        plan,
+        options.name,
+        options.record_folder,
+        options.fresh,
+        options.resume,
+        data_input(prepared, plan, options.source()),
+        Machine(Path()) if options.system_metrics or machine.wanted() else None,
     )
     if record.past:
         console.print(
             f"going on with the unfinished search {record.parent[:8]}: {len(record.past)} trials "
             "are done (--fresh starts anew)"
         )
-    document(recorder, record.parent, prepared, split, plan)
+    command = options.command(str(plan.cluster))
+    document(recorder, record.parent, prepared, split, plan, command)
 
     def progress(title: str, total: int) -> AbstractContextManager[LiveProgress]:
         return LiveProgress(console, title, total)
@@ -245,8 +270,10 @@ def _search_one(
             seconds_starting,
             options.starts(prepared.problem),
         )
-        draw(recorder, prepared.problem, floor, plan, outcome)
-        record.close(outcome, floor)
+        figures = draw(recorder, prepared.problem, floor, plan, outcome)
+        # shown first: who is killed between the two has seen it, or finds the search unfinished
+        print_outcome(plan, outcome, floor, console)
+        record.close(outcome, floor, page(recorder, plan, outcome, floor, figures, command))
     except TrackingError as error:
         kept = record.rescue()
         where = f"; {kept} keeps what is not recorded" if kept else ""
@@ -258,7 +285,6 @@ def _search_one(
         # the second Ctrl-C: at once; the journal keeps what the store has not got
         record.rescue()
         raise
-    print_outcome(plan, outcome, floor, console)
     return outcome
 
 

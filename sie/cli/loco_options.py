@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sie.cli import arguments
+from sie.datasets.registry import dataset_source
 from sie.errors import InputError
 from sie.features.views import parse_view
 from sie.models.config import TrialConfig
@@ -63,6 +64,7 @@ class LocoOptions:
     dry_run: bool = False
     search_space: str | None = None
     tracking_uri: str | None = None
+    system_metrics: bool = False
     name: str = "search"
 
     @classmethod
@@ -90,6 +92,10 @@ class LocoOptions:
             option = f"--{item.name.replace('_', '-')}"
             parts += [option] if value is True else [option, str(value)]
         return parts
+
+    def source(self) -> str:
+        """Return where the dataset comes from, for the record."""
+        return dataset_source(self.dataset, self.data_dir, self.table)
 
     def starts(self, problem: LearningProblem) -> StartingWeights:
         """Return the pre-trained weights that trials start from, as --pretrained says."""

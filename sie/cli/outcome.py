@@ -15,6 +15,9 @@ from pathlib import Path
 from rich.console import Console
 
 from sie.reporting.console import describe_config, mean_sd, repeats_table, time_line
+from sie.reporting.search_note import begun_note, search_note
+from sie.reporting.search_views import search_views
+from sie.search.differences import SPACE_FILE
 from sie.search.plan import SearchPlan
 from sie.search.problem import LearningProblem
 from sie.search.record import SearchOutcome
@@ -22,7 +25,9 @@ from sie.search.selection import RepeatedConfig
 from sie.splits.archive import save_hold_out, save_splits
 from sie.splits.leakage import LeakageReport
 from sie.splits.record import HoldOut, Split
+from sie.tracking.inputs import DataInput
 from sie.tracking.recorder import Recorder
+from sie.tracking.views import Page
 
 
 @dataclass(frozen=True)
@@ -35,16 +40,22 @@ class Prepared:
 
 
 def document(
-    recorder: Recorder, run_id: str, prepared: Prepared, split: Split, plan: SearchPlan
+    recorder: Recorder,
+    run_id: str,
+    prepared: Prepared,
+    split: Split,
+    plan: SearchPlan,
+    command: str,
 ) -> None:
     """Keep what the search is made from as artifacts of its parent run, before the first trial."""
     problem = prepared.problem
+    recorder.describe(run_id, begun_note(plan, command))
     leaks = {
         "split": problem.leakage(split).as_dict(),
         "test": prepared.test_leakage.as_dict(),
     }
     recorder.save_json(run_id, {**plan.as_dict(), "plan_hash": plan.hash}, "plan.json")
-    recorder.save_json(run_id, plan.space.as_dict(), "space.json")
+    recorder.save_json(run_id, plan.space.as_dict(), SPACE_FILE)
     recorder.save_json(run_id, problem.report.as_dict(), "dataset.json")
     recorder.save_text(run_id, problem.report.to_markdown(), "dataset.md")
     recorder.save_json(run_id, leaks, "leakage.json")
@@ -62,8 +73,8 @@ def draw(
     floor: float,
     plan: SearchPlan,
     outcome: SearchOutcome,
-) -> None:
-    """Draw the search's figures and keep them in its parent run."""
+) -> tuple[str, ...]:
+    """Draw the search's figures, keep them in its parent run, and return their names."""
     import matplotlib.pyplot as plt
 
     from sie.reporting import search_figures as figures
@@ -82,6 +93,36 @@ def draw(
         if figure is not None:
             recorder.save_figure(outcome.run_id, figure, name)
             plt.close(figure)
+    return tuple(name for name, figure in drawn.items() if figure is not None)
+
+
+def data_input(prepared: Prepared, plan: SearchPlan, source: str) -> DataInput:
+    """Return the dataset as the input of a search's runs."""
+    report = prepared.problem.report
+    profile = {
+        "entries": report.entries,
+        "superionic": report.positive,
+        "kept away as test set": len(prepared.held.test),
+    }
+    context = f"cluster {plan.cluster} left out"
+    return DataInput(plan.dataset, plan.dataset_hash, source, context, profile)
+
+
+def page(
+    recorder: Recorder,
+    plan: SearchPlan,
+    outcome: SearchOutcome,
+    floor: float,
+    figures: Sequence[str],
+    command: str,
+) -> Page:
+    """Return what MLflow's pages show of an ended search."""
+    views = search_views(plan, outcome.run_id)
+    addresses = {view.name: view.address(recorder.experiment_id) for view in views}
+    winner = outcome.winner
+    remark = _no_winner(plan, outcome) if winner is None else weakness(winner, floor)
+    note = search_note(plan, outcome, floor, figures, addresses, command, remark)
+    return Page(note, views)
 
 
 def print_outcome(plan: SearchPlan, outcome: SearchOutcome, floor: float, console: Console) -> None:
@@ -128,12 +169,18 @@ def _no_winner(plan: SearchPlan, outcome: SearchOutcome) -> str:
 
 
 def print_next(
-    experiment: str, ui_command: str, next_command: str, outcome: SearchOutcome, console: Console
+    experiment: str,
+    ui_command: str,
+    view: str,
+    next_command: str,
+    outcome: SearchOutcome,
+    console: Console,
 ) -> None:
     """Print where the results are and what to run next."""
     lines = [
         f"results: MLflow experiment {experiment}, run {outcome.run_id}",
         f"look at them: {ui_command}",
+        f"there, trials side by side: {view}",
     ]
     if outcome.interrupted:
         lines.append("stopped; what had ended is recorded: the same command goes on from there")

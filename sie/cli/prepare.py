@@ -1,6 +1,6 @@
 """The body of experiments/prepare.py: a dataset to one data record, Table 1 and Fig. 1.
 
-`prepare_database` is the step by itself, for other commands; the rest writes and prints.
+`prepare_database` is the step by itself, for other commands; the rest writes, records and prints.
 """
 
 from __future__ import annotations
@@ -28,8 +28,16 @@ from sie.errors import InputError
 from sie.files import replacing, write_text
 from sie.structures.matching import matching_groups
 from sie.structures.oxidation import prepare as assign_oxidation_states
-from sie.tracking.store import installed_program
+from sie.tracking.environment import environment_tags
+from sie.tracking.recorder import Recorder
+from sie.tracking.store import installed_program, open_store
+from sie.training.record import TrialStatus
 
+RECORD_FOLDER = Path("mlruns")
+WRITTEN = (
+    "database.parquet", "database.json", "table1.csv", "duplicates.csv", "left_out.csv",
+    "figures/fig1.png", "figures/fig1.svg",
+)  # fmt: skip
 OXIDATION_COLUMN = "oxidation_states"
 
 
@@ -43,6 +51,7 @@ class PrepareOptions:
     cifs: Path | None = None
     out: Path | None = None
     keep_duplicates: bool = False
+    tracking_uri: str | None = None
 
     @classmethod
     def from_command_line(cls, values: Mapping[str, Any]) -> PrepareOptions:
@@ -51,7 +60,8 @@ class PrepareOptions:
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values of what decides the content of the record."""
-        plain = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "out"}
+        names = [item.name for item in fields(self) if item.name not in ("out", "tracking_uri")]
+        plain = {name: getattr(self, name) for name in names}
         return {k: str(v) if isinstance(v, Path) else v for k, v in plain.items()}
 
 
@@ -115,6 +125,31 @@ def prepare_database(
     )
 
 
+def prepare_and_record(options: PrepareOptions, console: Console) -> None:
+    """Do what `prepare_dataset` does, and keep tables and Fig. 1 in MLflow, as the study does.
+
+    Raises
+    ------
+    InputError
+        As `prepare_dataset`.
+    TrackingError
+        When the store cannot be reached; the record is written by then.
+    """
+    folder, prepared = _write_and_show(options, console)
+    with console.status("opening the MLflow store (the first time takes about ten seconds)"):
+        store = open_store(options.tracking_uri, RECORD_FOLDER)
+        database = prepared.database
+        recorder = Recorder(store, f"study/{database.name}")
+        marks = {"dataset": database.name, "dataset_hash": database.hash}
+        tags = {**marks, "phase": "study", "step": "data", **environment_tags()}
+        run_id = recorder.open_run("data", "data", tags, options.as_dict())
+        for name in WRITTEN:
+            recorder.save_file(run_id, folder / name, Path("data", name).parent.name)
+        recorder.close_run(run_id, TrialStatus.COMPLETED)
+    recorded = f"recorded: MLflow experiment study/{database.name}, run {run_id}"
+    print_lines(console, [recorded, _next_line(folder)])
+
+
 def prepare_dataset(options: PrepareOptions, console: Console) -> None:
     """Load, prepare, write and print.
 
@@ -123,6 +158,12 @@ def prepare_dataset(options: PrepareOptions, console: Console) -> None:
     InputError
         When the dataset cannot be used, or the output would replace the record that is read.
     """
+    folder, _ = _write_and_show(options, console)
+    print_lines(console, [_next_line(folder)])
+
+
+def _write_and_show(options: PrepareOptions, console: Console) -> tuple[Path, PreparedDatabase]:
+    """Return where the record is, and what it holds."""
     with console.status("loading the dataset") as status:
         loaded = load_dataset(
             options.dataset, data_dir=options.data_dir, table=options.table, cifs=options.cifs
@@ -132,7 +173,9 @@ def prepare_dataset(options: PrepareOptions, console: Console) -> None:
         status.update("writing the data record")
         write_prepared(folder, prepared, _provenance(options, loaded, prepared))
     print_lines(console, [*prepared.report.lines(), *_duplicate_lines(prepared, options)])
-    print_lines(console, _next_lines(folder, prepared))
+    at = f"data record: {folder} ({prepared.database.hash})"
+    print_lines(console, [at, f"  {', '.join(WRITTEN)}"])
+    return folder, prepared
 
 
 def write_prepared(folder: Path, prepared: PreparedDatabase, provenance: Mapping[str, Any]) -> None:
@@ -211,12 +254,9 @@ def _duplicate_lines(prepared: PreparedDatabase, options: PrepareOptions) -> lis
     return lines
 
 
-def _next_lines(folder: Path, prepared: PreparedDatabase) -> list[str]:
+def _next_line(folder: Path) -> str:
     python = installed_program("python")
-    return [
-        f"data record: {folder} ({prepared.database.hash})",
-        "  database.parquet, database.json, table1.csv, duplicates.csv, left_out.csv, "
-        "figures/fig1.png, figures/fig1.svg",
+    return (
         f"next: {python} experiments/loco_search.py --dataset {shlex.quote(str(folder))} "
-        "--cluster all --preset quick",
-    ]
+        "--cluster all --preset quick"
+    )

@@ -52,6 +52,7 @@ class PretrainOptions:
     limit: int | None = None
     batch_size: int | None = None
     max_lr: float | None = None
+    patience: int | None = None
     seed: int = 42
     threads: int = 1
     dry_run: bool = False
@@ -70,7 +71,12 @@ class PretrainOptions:
         InputError
             When an option is out of range.
         """
-        given = {"max_epochs": self.epochs, "batch_size": self.batch_size, "max_lr": self.max_lr}
+        given = {
+            "max_epochs": self.epochs,
+            "batch_size": self.batch_size,
+            "max_lr": self.max_lr,
+            "patience": self.patience,
+        }
         known: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
         return [
             Settings(n_layers=layers, n_neurons=neurons, seed=self.seed, **known)

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from sie.cli.loco_options import LocoOptions
+from sie.datasets.registry import DATASETS, PLACED
 from sie.errors import InputError
 from sie.search.plan import PRESETS, Budget
 from sie.search.space import SearchSpace, read_space
@@ -22,7 +23,7 @@ from sie.search.space import SearchSpace, read_space
 if TYPE_CHECKING:
     from sie.reporting.search_report.record import ClusterSearch, Study
 
-NAMED = ("starter", "obelix")
+NAMED = tuple(name for name in DATASETS if name not in PLACED)
 """Datasets whose name is enough to find them."""
 
 OPTIONS = ("trials", "top", "repeats", "max_epochs", "grace_epochs", "trial_time_limit_s")

@@ -56,7 +56,7 @@ def print_plan(prepared: Prepared, n_done: int, console: Console) -> None:
     gaps = {True: "given, else MEGNet's", False: "given only" if models.given_gaps else "none"}
     say(console, f"source: {source.name}, {len(source):,} entries in {len(source.shards)} shards "
         f"({source.hash})")  # fmt: skip
-    say(console, f"ensemble: {len(models.ensemble.members)} networks, {recipe.representation}-"
+    say(console, f"ensemble: {models.ensemble.words}, {recipe.representation}-"
         f"{recipe.level}, trained on {len(models.ensemble.known.ids)} compounds of "
         f"{recipe.dataset} ({manifest.ensemble_hash})")  # fmt: skip
     say(console, f"band gaps: {gaps[models.band_gap is not None]}; novelty: element fractions "

@@ -29,11 +29,12 @@ def search_side_by_side(
     options: LocoOptions,
     clusters: Sequence[int],
     store: Store,
+    view: str,
     console: Console,
 ) -> bool:
     """Search clusters in a process each, which share the Ray cluster fairly.
 
-    Returns whether the user stopped them.
+    Returns whether the user stopped them; `view` is where MLflow shows their trials.
 
     Raises
     ------
@@ -61,7 +62,8 @@ def search_side_by_side(
         if stopped
         else f"all {len(codes)} clusters are searched"
     )
-    print_lines(console, [ended, f"look at them: {store.ui_command()}"])
+    look = [f"look at them: {store.ui_command()}", f"there, trials side by side: {view}"]
+    print_lines(console, [ended, *look])
     return stopped
 
 

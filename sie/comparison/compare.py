@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from sie.comparison.claim import claim
 from sie.comparison.record import Evaluation, Kind, SystemResults
 from sie.comparison.recording import SystemRecord
 from sie.comparison.systems import System
@@ -49,7 +50,8 @@ def compare(
     """Evaluate systems on identical splits; Ray must be running.
 
     All systems meet the same seeds. What an earlier start recorded is not evaluated again;
-    more seeds than before add to it.
+    more seeds than before add to it. A second process that compares in the same experiment waits
+    for the first.
 
     Parameters
     ----------
@@ -69,6 +71,20 @@ def compare(
     master_seed : int
         All seeds follow from it.
     """
+    with claim(recorder):
+        return _compare(systems, splits, n_seeds, recorder, marks, workers, started, master_seed)
+
+
+def _compare(
+    systems: Sequence[System],
+    splits: Sequence[Split],
+    n_seeds: int,
+    recorder: Recorder,
+    marks: Mapping[str, Any],
+    workers: int,
+    started: Callable[[int, int], Advance],
+    master_seed: int,
+) -> tuple[SystemResults, ...]:
     records = {id(system): SystemRecord(recorder, system, splits, marks) for system in systems}
     jobs: list[Job] = []
     wanted = 0

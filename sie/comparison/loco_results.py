@@ -126,7 +126,7 @@ def read_loco(
 
 
 def _winner(store: Store, experiment: str, cluster: int, run: StoredRun) -> ClusterWinner | None:
-    if "best_val_auc_pr" not in run.metrics:
+    if not run.has_window:
         return None  # the search ended without a winner
     config_hash = json.loads(read_text(store, run.run_id, "winner.json"))["config_hash"]
     judged = judged_repeats(store, experiment, run, config_hash)

@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from sie.datasets.assemble import Measurement, assemble
 from sie.datasets.cif import MAX_BYTES, UnusableCif, parse_cif
-from sie.datasets.record import SPLIT_COLUMN, TEST, TRAIN, Database, LeftOut
+from sie.datasets.record import SPLIT_COLUMN, TEST, TRAIN, Database, LeftOut, Source
 from sie.datasets.values import UnusableValue, parse_conductivity
 from sie.downloads import fetch
 from sie.errors import InputError
@@ -52,6 +52,11 @@ MAX_UNPACKED = 200_000_000
 """Most that an archive may unpack to; OBELiX has 2 MB, and 10 MB of gzip can hold 10 GB."""
 
 _SIGMA_COLUMN = "Ionic conductivity (S cm-1)"
+
+
+def from_source(source: Source) -> Database:
+    """Load the dataset for the registry, from a local copy where there is one."""
+    return load(source.data_dir)
 
 
 def load(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,6 +39,23 @@ SPLIT_COLUMN = "split"
 """Further column of a source with a test set of its own: `TRAIN` or `TEST` for every entry."""
 
 TRAIN, TEST = "train", "test"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a dataset's files are, as the user said it; a loader takes what it needs.
+
+    Attributes
+    ----------
+    data_dir : Path or None
+        Local copy of a dataset that is otherwise downloaded.
+    table, cifs : Path or None
+        CSV and CIF folder; only the dataset "table" is given them.
+    """
+
+    data_dir: Path | None = None
+    table: Path | None = None
+    cifs: Path | None = None
 
 
 @dataclass(frozen=True)

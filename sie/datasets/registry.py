@@ -7,13 +7,24 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
-from sie.datasets.record import Database
+from sie.datasets.record import Database, Source
 from sie.errors import InputError
+from sie.registered import registered
 
-DATASETS = ("starter", "obelix", "table", "record")
-"""Besides these, the folder of a data record is a name of its own."""
+DATASETS: Mapping[str, str] = {
+    "starter": "sie.datasets.starter:from_source",
+    "obelix": "sie.datasets.obelix:from_source",
+    "table": "sie.datasets.table:from_source",
+    "record": "sie.datasets.storage:from_source",
+}
+"""The registry: a new dataset is a file with a function from a `Source` to a `Database`, and a line
+here. Besides these, the folder of a data record is a name of its own."""
+
+PLACED = ("table", "record")
+"""Datasets whose name alone does not say where they are."""
 
 
 def load_dataset(
@@ -45,19 +56,26 @@ def load_dataset(
     folder = record_folder(name, data_dir)
     if name != "table" and (table or cifs):
         raise InputError(f"a table or a CIF folder goes with dataset 'table', not with {name!r}")
-    if folder is not None:
-        from sie.datasets import storage
+    source = Source(data_dir, table, cifs) if folder is None else Source(folder)
+    database: Database = registered(DATASETS[name if folder is None else "record"])(source)
+    return database
 
-        return storage.load_record(folder).database
+
+def dataset_source(name: str, data_dir: Path | None = None, table: Path | None = None) -> str:
+    """Return where a dataset comes from, for the record: an address, a path, or a package.
+
+    The parameters are those of `load_dataset`.
+    """
+    if (folder := record_folder(name, data_dir)) is not None:
+        return str(folder.absolute())
     if name == "table":
-        return _load_table(table, cifs)
+        return str(table.absolute()) if table is not None else ""
     if name == "obelix":
         from sie.datasets import obelix
 
-        return obelix.load(data_dir)
-    from sie.datasets import starter
-
-    return starter.load()
+        local = data_dir or os.environ.get(obelix.DATA_DIR_VARIABLE)
+        return str(Path(local).expanduser().absolute()) if local else obelix.BASE_URL
+    return f"sie.datasets.{name}"
 
 
 def record_folder(name: str, data_dir: Path | None) -> Path | None:
@@ -81,11 +99,3 @@ def record_folder(name: str, data_dir: Path | None) -> Path | None:
             f"--data-dir goes with a dataset's name; {name} is a folder by itself, leave it out"
         )
     return folder
-
-
-def _load_table(table: Path | None, cifs: Path | None) -> Database:
-    if table is None:
-        raise InputError("dataset 'table' needs the path of a CSV; give it with --table")
-    from sie.datasets import table as module
-
-    return module.load(table, cifs)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sie.datasets.crystal_columns import PREFIX, crystal_columns, crystals
 from sie.datasets.duplicates import DuplicateGroup
 from sie.datasets.parquet import open_plain
-from sie.datasets.record import Database, LeftOut
+from sie.datasets.record import Database, LeftOut, Source
 from sie.errors import InputError, SieError
 from sie.files import replacing
 from sie.hashing import content_hash, file_sha256
@@ -72,6 +72,19 @@ def save_record(folder: Path, record: DataRecord) -> None:
     ):
         pq.write_table(table, temporary, compression="zstd")
         about.write_text(_describe(record, file_sha256(temporary)), encoding="utf-8")
+
+
+def from_source(source: Source) -> Database:
+    """Load the dataset for the registry, from the folder of its record.
+
+    Raises
+    ------
+    InputError
+        As `load_record`, and when no folder is given.
+    """
+    if source.data_dir is None:
+        raise InputError("dataset 'record' needs its folder; give it with --data-dir")
+    return load_record(source.data_dir).database
 
 
 def load_record(folder: Path) -> DataRecord:

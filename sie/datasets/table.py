@@ -18,7 +18,7 @@ from pathlib import Path
 from sie.datasets.arrhenius import ROOM_K
 from sie.datasets.assemble import Measurement, assemble
 from sie.datasets.cif_folder import CifFolder
-from sie.datasets.record import SPLIT_COLUMN, Database, LeftOut
+from sie.datasets.record import SPLIT_COLUMN, Database, LeftOut, Source
 from sie.datasets.temperatures import Reading, at_room_temperature
 from sie.datasets.values import (
     Conductivity,
@@ -65,6 +65,19 @@ _KNOWN = (
     "id (or icsd), sigma (S/cm), log10_sigma, class, temperature_K, temperature_C, doi, family, "
     "split"
 )
+
+
+def from_source(source: Source) -> Database:
+    """Load the dataset for the registry, from the user's CSV and CIFs.
+
+    Raises
+    ------
+    InputError
+        As `load`, and when no table is given.
+    """
+    if source.table is None:
+        raise InputError("dataset 'table' needs the path of a CSV; give it with --table")
+    return load(source.table, source.cifs)
 
 
 def load(table: Path, cif_dir: Path | None = None, name: str | None = None) -> Database:

@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sie.ensemble.chunks import Chunk, make_chunks
+from sie.ensemble.forest import Forest, grow_forest
 from sie.ensemble.kept import KeptMembers, TrainedMember
 from sie.ensemble.record import KnownCompounds, Recipe, TrainedEnsemble
 from sie.errors import SieError
+from sie.features.descriptors import Descriptors
 from sie.features.record import OrbitFeatures
 from sie.features.views import seen_through
 from sie.models.pretrained import StartingWeights
@@ -141,7 +143,9 @@ def assemble(
     known: KnownCompounds,
     about: Mapping[str, Any],
 ) -> TrainedEnsemble:
-    """Return the ensemble of all members that did not diverge.
+    """Return the ensemble of all members that did not diverge, with its forest.
+
+    The forest is grown here, in seconds, from what is known of the compounds.
 
     Raises
     ------
@@ -168,7 +172,17 @@ def assemble(
         train_loss=tuple(float(trained[i].train_loss[-1]) for i in sound),
         left_out=left_out,
         about=about,
+        forest=forest_of(recipe, known, known.ids),
     )
+
+
+def forest_of(recipe: Recipe, known: KnownCompounds, ids: Sequence[str]) -> Forest | None:
+    """Grow a recipe's forest from some of the known compounds; None where it has none."""
+    if (part := recipe.forest) is None:
+        return None
+    fractions = Descriptors(known.ids, known.elements, known.fractions)
+    labels = dict(zip(known.ids, map(int, known.labels), strict=True))
+    return grow_forest(fractions, labels, ids, part.seed, part.n_trees)
 
 
 class MemberTrainer:

@@ -48,7 +48,7 @@ class KeptMembers:
     parent : Path
         Holds a folder for every recipe and the sources that train it.
     recipe : Recipe
-        Files of another one are not read.
+        Files of other networks are not read; what is mixed in with them does not matter.
     code : str
         Hash of the sources: members of others are not mixed with theirs.
 
@@ -59,8 +59,8 @@ class KeptMembers:
     """
 
     def __init__(self, parent: Path, recipe: Recipe, code: str) -> None:
-        self.folder = parent / f"{recipe.hash}-{code}"
-        self._recipe = recipe
+        self._recipe = recipe.of_networks
+        self.folder = parent / f"{self._recipe.hash}-{code}"
 
     def save(self, number: int, trained: TrainedMember) -> None:
         """Keep the member at a place of the recipe.

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
-from sie.ensemble.record import Member, Recipe
+from sie.ensemble.record import ForestPart, Member, Recipe
 from sie.ensemble.winners import ClusterSearch
+from sie.errors import InputError
 from sie.models.config import TrialConfig
 from sie.search.problem import LearningProblem
 from sie.search.seeds import derive_seed
@@ -69,3 +71,27 @@ def make_recipe(
         members=tuple(members),
         pretrained=run.params.get("pretrained", ""),
     )
+
+
+def mixed(recipe: Recipe, weight: float, master_seed: int = 42) -> Recipe:
+    """Return the recipe with a forest on element fractions beside its networks.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Networks alone.
+    weight : float
+        What the forest counts; 0 for none.
+    master_seed : int
+        The forest's seed follows from it.
+
+    Raises
+    ------
+    InputError
+        When a forest cannot count that much.
+    """
+    if not 0 <= weight < 1:
+        raise InputError(f"--mix-forest {weight:g} must be 0 (no forest) or more, and below 1")
+    if not weight:
+        return recipe
+    return replace(recipe, forest=ForestPart(weight, derive_seed(master_seed, "forest")))

@@ -5,7 +5,7 @@ Scoring only; files live in `sie.ensemble.storage`, the MLflow registry in `sie.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sie.ensemble.forest import Forest
 from sie.ensemble.reading import Crystals, OnError, read_structures
 from sie.ensemble.record import KnownCompounds, Member, Recipe, TrainedEnsemble
 from sie.ensemble.storage import group_by_shape, load_ensemble, load_megnet
@@ -24,10 +25,11 @@ from sie.features.weights import MegnetWeights, bundled_weights
 from sie.hashing import content_hash
 from sie.models.config import TrialConfig
 from sie.models.forward import attention, log_odds, stack
+from sie.models.shapes import row_length
 from sie.structures.oxidation import prepare
 
 if TYPE_CHECKING:
-    from pymatgen.core import Structure
+    from pymatgen.core import Composition, Structure
 
 THRESHOLD = 0.5
 """P_SI from which a crystal counts as superionic."""
@@ -41,10 +43,15 @@ class Scores:
     ----------
     ids : tuple of str
         Shape (n,).
-    p_si, sd : numpy.ndarray
-        Float64, shape (n,): mean and standard deviation (of the population) over the members.
+    p_si : numpy.ndarray
+        Float64, shape (n,): mean over the members, each with its weight in the ensemble.
+    sd : numpy.ndarray
+        Float64, shape (n,): standard deviation (of the population) over the members around that
+        mean, with the same weights. A forest is one member: how far it and the networks disagree
+        is in it, how far its trees do is not.
     members : numpy.ndarray
-        Float64, shape (n, n_members): probability of class 1 of each member.
+        Float64, shape (n, n_members): probability of class 1 of each member; the networks in their
+        order, then the forest where there is one.
     refused : Mapping[str, str]
         Structures that could not be scored, whose numbers are NaN, with the reason.
     """
@@ -61,9 +68,17 @@ class Scores:
         ids: tuple[str, ...],
         members: np.ndarray,
         refused: Mapping[str, str] | None = None,
+        weights: np.ndarray | None = None,
     ) -> Scores:
-        """Return the scores of n structures from those of the members, shape (n, n_members)."""
-        return cls(ids, members.mean(axis=1), members.std(axis=1), members, refused or {})
+        """Return the scores of n structures from those of the members, shape (n, n_members).
+
+        Weights have shape (n_members,) and the sum 1; without them all members count the same.
+        """
+        if weights is None:
+            return cls(ids, members.mean(axis=1), members.std(axis=1), members, refused or {})
+        mean = members @ weights
+        sd = np.sqrt((members - mean[:, None]) ** 2 @ weights)
+        return cls(ids, mean, sd, members, refused or {})
 
 
 @dataclass(frozen=True)
@@ -77,6 +92,9 @@ class _Group:
 
 class SuperionicEnsemble:
     """Probability that a Li-containing crystal is superionic, with its spread over the members.
+
+    Members are networks and, where the recipe has one, a random forest on element fractions: P_SI
+    is the networks' mean times 1 - w, plus w times the forest's probability.
 
     Structures are pymatgen Structures, paths of CIFs or texts of CIFs, ordered or disordered:
     one, a sequence, or a mapping from id.
@@ -92,8 +110,8 @@ class SuperionicEnsemble:
     ----------
     classes_ : numpy.ndarray
         [0, 1], the columns of `predict_proba`; 1 is sigma >= 1e-4 S/cm at room temperature.
-    recipe, members, known, about
-        Of the ensemble.
+    recipe, members, forest, known, about
+        Of the ensemble; `members` are the networks.
     """
 
     def __init__(self, ensemble: TrainedEnsemble, megnet: MegnetWeights | None = None) -> None:
@@ -102,6 +120,7 @@ class SuperionicEnsemble:
         self.classes_ = np.array([0, 1])
         self.recipe: Recipe = ensemble.recipe
         self.members: tuple[Member, ...] = ensemble.members
+        self.forest: Forest | None = ensemble.forest
         self.known: KnownCompounds = ensemble.known
         self.about: Mapping[str, Any] = ensemble.about
         self.megnet = bundled_weights() if megnet is None else megnet
@@ -141,12 +160,32 @@ class SuperionicEnsemble:
         return cls(load_ensemble(folder), load_megnet(folder))
 
     def __len__(self) -> int:
-        return len(self.members)
+        return len(self.members) + (self.forest is not None)
+
+    @property
+    def words(self) -> str:
+        """What it is made of, in words."""
+        networks = f"{len(self.members)} networks"
+        part = self.recipe.forest
+        if part is None:
+            return networks
+        return f"{networks} and a forest of {part.n_trees} trees with weight {part.weight:g}"
+
+    @cached_property
+    def member_weights(self) -> np.ndarray:
+        """What each member counts in P_SI, float64, shape (n_members,), of sum 1."""
+        n = len(self.members)
+        if self.recipe.forest is None:
+            return np.full(n, 1 / n)
+        return np.append(np.full(n, (1 - self.recipe.forest.weight) / n), self.recipe.forest.weight)
 
     @cached_property
     def weights_hash(self) -> str:
-        """Content hash of the members' weights: equal for equal scores."""
-        return content_hash("weights-1", [(g.places, dict(g.weights)) for g in self._groups])
+        """Content hash of what the members have learnt: equal for equal scores."""
+        parts: list[Any] = [(g.places, dict(g.weights)) for g in self._groups]
+        if self.forest is not None:
+            parts.append((list(self.forest.elements), self.forest.arrays))
+        return content_hash("weights-1", parts)
 
     def predict_proba(self, structures: Crystals, errors: OnError = "raise") -> np.ndarray:
         """Return the probabilities of class 0 and class 1 (P_SI), float64, shape (n, 2)."""
@@ -189,8 +228,10 @@ class SuperionicEnsemble:
         members = np.full((len(reading.ids), len(self)), np.nan)
         if features is not None:
             place = {entry: i for i, entry in enumerate(reading.ids)}
-            members[[place[entry] for entry in features.ids]] = self._probabilities(features)
-        return Scores.of(reading.ids, members, refused)
+            compositions = [usable[entry].composition for entry in features.ids]
+            scored = self._probabilities(features, compositions)
+            members[[place[entry] for entry in features.ids]] = scored
+        return self._scores(reading.ids, members, refused)
 
     def features(self, structures: Mapping[str, Structure]) -> OrbitFeatures:
         """Return features as the members were trained on, oxidation states found on the way.
@@ -203,15 +244,25 @@ class SuperionicEnsemble:
         decorated, _ = prepare(structures)
         return compute_view(decorated, parse_view(self.recipe.seen_as), self.megnet)
 
-    def score_features(self, features: OrbitFeatures) -> Scores:
+    def score_features(
+        self, features: OrbitFeatures, compositions: Sequence[Composition] | None = None
+    ) -> Scores:
         """Return the scores of structures whose features are at hand.
+
+        Parameters
+        ----------
+        features : OrbitFeatures
+            Of the structures as the recipe represents them.
+        compositions : sequence of Composition, optional
+            Of the structures themselves, in the order of the features; a forest needs them.
 
         Raises
         ------
         InputError
-            When the rows have another length than those the members were trained on.
+            When the rows have another length than those the members were trained on, or
+            compositions are missing.
         """
-        return Scores.of(features.ids, self._probabilities(features))
+        return self._scores(features.ids, self._probabilities(features, compositions))
 
     def attention(self, features: OrbitFeatures) -> np.ndarray:
         """Return what share of its structure each row has in the last readout round.
@@ -219,9 +270,14 @@ class SuperionicEnsemble:
         Returns
         -------
         numpy.ndarray
-            Float64, shape (n_members, n_rows); the rows of a structure sum to 1.
+            Float64, shape (n_networks, n_rows); the rows of a structure sum to 1.
         """
-        return self._by_member(attention, features)
+        return self._by_network(attention, features)
+
+    def _scores(
+        self, ids: tuple[str, ...], members: np.ndarray, refused: Mapping[str, str] | None = None
+    ) -> Scores:
+        return Scores.of(ids, members, refused, self.member_weights if self.forest else None)
 
     def _features_one_by_one(
         self, usable: Mapping[str, Structure], refused: dict[str, str]
@@ -244,27 +300,37 @@ class SuperionicEnsemble:
         except Exception as error:  # what pymatgen and spglib raise is not one kind
             raise InputError(f"{type(error).__name__}: {' '.join(str(error).split())}") from error
 
-    def _probabilities(self, features: OrbitFeatures) -> np.ndarray:
+    def _probabilities(
+        self, features: OrbitFeatures, compositions: Sequence[Composition] | None
+    ) -> np.ndarray:
         """Return the probability of class 1, float64, shape (n_structures, n_members)."""
-        odds = self._by_member(log_odds, features)
-        return np.ascontiguousarray((0.5 * (1 + np.tanh(0.5 * odds))).T)
+        odds = self._by_network(log_odds, features)
+        networks = np.ascontiguousarray((0.5 * (1 + np.tanh(0.5 * odds))).T)
+        if self.forest is None:
+            return networks
+        if compositions is None or len(compositions) != len(features):
+            raise InputError(
+                "the ensemble holds a forest on element fractions: give the composition of each "
+                "structure beside its features"
+            )
+        return np.column_stack([networks, self.forest.of_compositions(compositions)])
 
-    def _by_member(
+    def _by_network(
         self, function: Callable[..., np.ndarray], features: OrbitFeatures
     ) -> np.ndarray:
-        """Return what `function` gives for each member, its shapes run one after the other."""
+        """Return what `function` gives for each network, its shapes run one after the other."""
         parts = [
             function(group.weights, group.config, self._seen(features, group))
             for group in self._groups
         ]
-        result = np.empty((len(self), parts[0].shape[1]))
+        result = np.empty((len(self.members), parts[0].shape[1]))
         for group, part in zip(self._groups, parts, strict=True):
             result[group.places] = part
         return result
 
     def _seen(self, features: OrbitFeatures, group: _Group) -> OrbitFeatures:
         """Return the columns that the networks of a group were trained on."""
-        view, takes = group.config.view, group.weights["phi/0/kernel"].shape[1]
+        view, takes = group.config.view, row_length(group.weights, group.config, 1)
         whole = self.recipe.seen_as
         wanted = parse_view(whole).dimension if view else takes
         if features.dimension != wanted:

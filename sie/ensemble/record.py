@@ -6,12 +6,13 @@ Records and their hashes only; how members are chosen, trained and kept lives be
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from sie.ensemble.forest import N_TREES, Forest
 from sie.hashing import content_hash
 from sie.models.config import TrialConfig
 
@@ -43,6 +44,25 @@ class Member:
 
 
 @dataclass(frozen=True)
+class ForestPart:
+    """A random forest on element fractions that is mixed into an ensemble.
+
+    Attributes
+    ----------
+    weight : float
+        What it counts, above 0 and below 1; the networks share the rest evenly.
+    seed : int
+        Its random state.
+    n_trees : int
+        Number of trees.
+    """
+
+    weight: float
+    seed: int
+    n_trees: int = N_TREES
+
+
+@dataclass(frozen=True)
 class Recipe:
     """Everything that determines an ensemble.
 
@@ -64,6 +84,8 @@ class Recipe:
         In the order of clusters, ranks and seeds.
     pretrained : str
         Hash of the weights that members start from; empty for cold starts.
+    forest : ForestPart or None
+        What is mixed in; None for networks alone, as in the article.
     """
 
     dataset: str
@@ -78,6 +100,7 @@ class Recipe:
     epochs: int
     members: tuple[Member, ...]
     pretrained: str = ""
+    forest: ForestPart | None = None
 
     @property
     def seen_as(self) -> str:
@@ -89,10 +112,19 @@ class Recipe:
         """Content hash: two recipes with equal hashes are the same ensemble."""
         return content_hash("recipe-1", self.as_dict())
 
+    @property
+    def of_networks(self) -> Recipe:
+        """The recipe of the networks alone, which other recipes may share."""
+        return replace(self, forest=None)
+
     def as_dict(self) -> dict[str, Any]:
         """Return the recipe as values that JSON can hold."""
         plain = {**vars(self)}
         plain.pop("hash", None)  # where cached_property keeps it
+        # what is not there leaves no trace: recipes without it keep their hash
+        for name in _PARTS:
+            if (part := plain.pop(name)) is not None:
+                plain[name] = {**vars(part)}
         plain["searches"] = {str(cluster): run for cluster, run in self.searches.items()}
         plain["members"] = [member.as_dict() for member in self.members]
         return plain
@@ -105,7 +137,12 @@ class Recipe:
             for item in plain["members"]
         )
         searches = {int(cluster): run for cluster, run in plain["searches"].items()}
-        return cls(**{**plain, "members": members, "searches": searches})
+        parts = {name: kind(**plain[name]) for name, kind in _PARTS.items() if name in plain}
+        return cls(**{**plain, "members": members, "searches": searches, **parts})
+
+
+_PARTS = {"forest": ForestPart}
+"""What a recipe may have besides its networks, by field."""
 
 
 @dataclass(frozen=True)
@@ -163,6 +200,8 @@ class TrainedEnsemble:
         Members of the recipe that diverged, with the reason, in words.
     about : Mapping
         Further plain values: versions, run ids, times.
+    forest : Forest or None
+        What is mixed in, where the recipe has a forest.
     """
 
     recipe: Recipe
@@ -172,7 +211,10 @@ class TrainedEnsemble:
     train_loss: tuple[float, ...] = ()
     left_out: tuple[str, ...] = ()
     about: Mapping[str, Any] = field(default_factory=dict)
+    forest: Forest | None = None
 
     def __post_init__(self) -> None:
         if len(self.weights) != len(self.members):
             raise ValueError("one set of weights for each member is needed")
+        if (self.forest is None) != (self.recipe.forest is None):
+            raise ValueError("a forest is needed where the recipe has one, and only there")

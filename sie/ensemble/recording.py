@@ -15,7 +15,7 @@ from sie.ensemble.record import Recipe, TrainedEnsemble
 from sie.ensemble.registry import MODEL, register
 from sie.ensemble.winners import ClusterSearch
 from sie.models.config import shown
-from sie.search.recording import winner_record
+from sie.search.conclusion import winner_record
 from sie.tracking.environment import environment_tags
 from sie.tracking.queries import StoredRun, search
 from sie.tracking.recorder import Recorder
@@ -159,8 +159,8 @@ def note(recipe: Recipe, searches: Sequence[ClusterSearch]) -> str:
     chosen = {(member.cluster, member.rank) for member in recipe.members}
     lines = [
         f"{len(recipe.members)} networks of {recipe.representation}-{recipe.level} on "
-        f"{recipe.dataset}, {recipe.epochs} epochs each. The validation AUC-PR is that of the "
-        "repeats, optimistic because the cluster itself chose configuration and epoch.",
+        f"{recipe.dataset}, {recipe.epochs} epochs each{_mixed(recipe)}. The validation AUC-PR is "
+        "that of the repeats, optimistic because the cluster itself chose configuration and epoch.",
         "",
         "| cluster | rank | AUC-PR | MCC | best epoch | configuration | search |",
         "| --- | --- | --- | --- | --- | --- | --- |",
@@ -180,6 +180,13 @@ def note(recipe: Recipe, searches: Sequence[ClusterSearch]) -> str:
         return text
     whole = text[:NOTE_CHARS].rpartition("\n")[0]
     return f"{whole}\n\nThe rest is in winners.json."
+
+
+def _mixed(recipe: Recipe) -> str:
+    part = recipe.forest
+    if part is None:
+        return ""
+    return f", and a forest of {part.n_trees} trees on element fractions (weight {part.weight:g})"
 
 
 def shown_model(run: StoredRun) -> str | None:
@@ -207,7 +214,9 @@ def _marks(recipe: Recipe) -> dict[str, Any]:
 
 def _params(recipe: Recipe) -> dict[str, Any]:
     clusters = sorted(recipe.searches)
+    mixed = {} if recipe.forest is None else {"mix_forest": recipe.forest.weight}
     return {
+        **mixed,
         "dataset": recipe.dataset,
         "representation": recipe.representation,
         "level": recipe.level,

@@ -1,4 +1,4 @@
-"""An ensemble as files: ensemble.json and three .npz; reading them needs no maml, no TensorFlow.
+"""An ensemble as files: ensemble.json and .npz; reading them needs no maml and no TensorFlow.
 
 The format lives here; what is computed with the weights is in `sie.ensemble.predictor`.
 """
@@ -15,16 +15,23 @@ from typing import Any
 
 import numpy as np
 
+from sie.ensemble.forest import ARRAYS, Forest
 from sie.ensemble.record import KnownCompounds, Member, Recipe, TrainedEnsemble
 from sie.errors import InputError
 from sie.features.weights import PARTS, Block, Dense, MegnetWeights, bundled_weights
 from sie.files import replacing, write_text
 from sie.hashing import file_sha256
 from sie.models.config import TrialConfig
+from sie.models.shapes import row_length
 
-FORMAT = 1
+FORMAT = 2
+PLAIN_FORMAT = 1
+"""Of ensembles of networks alone, which earlier versions of sie read too."""
+
 HEAD = "ensemble.json"
 MEMBERS, KNOWN, MEGNET = "members.npz", "known.npz", "megnet.npz"
+FOREST = "forest.npz"
+"""Only where a forest is mixed in."""
 
 Arrays = dict[str, np.ndarray]
 Shape = tuple[Any, ...]
@@ -64,11 +71,13 @@ def save_ensemble(
         KNOWN: {name: getattr(known, name) for name in _KNOWN_ARRAYS},
         MEGNET: _megnet_arrays(network),
     }
+    if ensemble.forest is not None:
+        files[FOREST] = ensemble.forest.arrays
     for name, arrays in files.items():
         with replacing(folder / name) as temporary, temporary.open("wb") as handle:
             np.savez(handle, **arrays)
     head = {
-        "format": FORMAT,
+        "format": PLAIN_FORMAT if ensemble.forest is None else FORMAT,
         "recipe": ensemble.recipe.as_dict(),
         "recipe_hash": ensemble.recipe.hash,
         "about": dict(ensemble.about),
@@ -81,8 +90,11 @@ def save_ensemble(
         "megnet": {name: getattr(network, name) for name in _EXPANSION},
         "sha256": {name: file_sha256(folder / name) for name in files},
     }
+    if ensemble.forest is not None:
+        head["forest"] = {"elements": list(ensemble.forest.elements)}
     text = json.dumps(head, indent=1, ensure_ascii=False, allow_nan=False, default=_plain)
     write_text(folder / HEAD, text + "\n")
+    _remove_others(folder, files)
     return folder
 
 
@@ -97,6 +109,7 @@ def load_ensemble(folder: Path) -> TrainedEnsemble:
     head = _read_head(folder)
     stacked = _arrays(folder, head, MEMBERS)
     known: dict[str, Any] = _arrays(folder, head, KNOWN)
+    forest = _arrays(folder, head, FOREST) if "forest" in head else None
     try:
         members = tuple(
             Member(**{**item, "config": TrialConfig.from_mapping(item["config"])})
@@ -116,6 +129,7 @@ def load_ensemble(folder: Path) -> TrainedEnsemble:
             tuple(float("nan") if loss is None else loss for loss in head["train_loss"]),
             tuple(head["left_out"]),
             head["about"],
+            None if forest is None else _forest(head, forest),
         )
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, InputError) as error:
         raise _damaged(folder / HEAD) from error
@@ -147,7 +161,7 @@ def group_by_shape(
     """Return the places of the members of each shape: what can be stacked and run side by side."""
     groups: dict[Shape, list[int]] = {}
     for index, (member, arrays) in enumerate(zip(members, weights, strict=True)):
-        shape = (*member.config.shape, len(arrays["phi/0/kernel"]))
+        shape = (*member.config.shape, row_length(arrays, member.config))
         groups.setdefault(shape, []).append(index)
     return groups
 
@@ -160,6 +174,17 @@ def _stacked(
         for number, indices in enumerate(groups.values())
         for name in weights[indices[0]]
     }
+
+
+def _remove_others(folder: Path, files: Mapping[str, Any]) -> None:
+    """Remove what an earlier ensemble in the folder had and this one has not."""
+    for name in (FOREST,):
+        if name not in files:
+            (folder / name).unlink(missing_ok=True)
+
+
+def _forest(head: Mapping[str, Any], arrays: Arrays) -> Forest:
+    return Forest(tuple(head["forest"]["elements"]), *(arrays[name] for name in ARRAYS))
 
 
 def _megnet_arrays(network: MegnetWeights) -> Arrays:
@@ -194,9 +219,10 @@ def _read_head(folder: Path) -> dict[str, Any]:
         ) from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _damaged(path) from error
-    if version != FORMAT:
+    if version not in (PLAIN_FORMAT, FORMAT):
         raise InputError(
-            f"{path} has ensemble format {version}, this version of sie reads {FORMAT}; upgrade sie"
+            f"{path} has ensemble format {version}, this version of sie reads up to {FORMAT}; "
+            "upgrade sie"
         )
     return head
 

@@ -146,7 +146,7 @@ def select_searches(
             f"--exclude {_listed(unknown)}: no such cluster; there are {_listed(sorted(known))}"
         )
     finished = {k: found.finished[k] for k in sorted(found.finished) if k not in exclude}
-    parents = {k: run for k, run in finished.items() if "best_val_auc_pr" in run.metrics}
+    parents = {k: run for k, run in finished.items() if run.has_window}
     require_alike(parents)
     require_same_data(parents, problem)
     missing = tuple(k for k in usable if k not in parents and k not in exclude)

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from sie.errors import InputError
 from sie.models.config import TrialConfig
 from sie.models.initial import glorot_uniform
 from sie.models.pooling import WeightedPooling
 from sie.models.readout_weights import initial_pooling, pooled_width, pooling_shapes
 from sie.models.set2set import SharedKernel, WeightedSet2Set
+from sie.models.shapes import assign_named
 
 DropoutDraws = tuple[Sequence[Any], Sequence[Any]]
 """Random numbers for the layers of phi and of rho; see `AtomSets.logits`."""
@@ -71,7 +71,7 @@ class AtomSets(tf.keras.Model):
             Uniform uint16 for every unit: for each layer of phi (n_rows, n_neurons), for each of
             rho (n_structures, n_neurons). Units are dropped by them, and none without them.
         shared : mapping, optional
-            Of `readout.shared_kernels`; see there.
+            Of `shared_kernels`; see `WeightedSet2Set`.
         """
         of_phi, of_rho = draws or (None, None)
         phi = self._stack(self.phi, rows, "dropout_phi", of_phi)
@@ -90,6 +90,11 @@ class AtomSets(tf.keras.Model):
         of_rho = tf.add_n([tf.nn.l2_loss(layer.kernel) for layer in self.rho])
         known = self.hyperparameters
         return 2 * (known["l2_phi"] * of_phi + known["l2_rho"] * of_rho)
+
+    def shared_kernels(self) -> dict[str, SharedKernel]:
+        """Return the kernels that several rounds of the readout use; new ones for every call."""
+        shared: dict[str, SharedKernel] = self.readout.shared_kernels()
+        return shared
 
     def set_hyperparameters(self, config: TrialConfig) -> None:
         """Take dropout rates and L2 penalties from a configuration of the same shape."""
@@ -127,21 +132,7 @@ class AtomSets(tf.keras.Model):
         InputError
             When a name is missing or unknown, or a shape differs; nothing is changed then.
         """
-        variables = self.named_variables()
-        if wrong := set(weights) ^ set(variables):
-            raise InputError(
-                f"weights do not fit this network: {', '.join(sorted(wrong))} "
-                "on one side only; build it from the configuration saved beside them"
-            )
-        for name, variable in variables.items():
-            if weights[name].shape != tuple(variable.shape):
-                raise InputError(
-                    f"weights do not fit this network: {name} has shape {weights[name].shape}, "
-                    f"expected {tuple(variable.shape)}; build it from the configuration saved "
-                    "beside them"
-                )
-        for name, variable in variables.items():
-            variable.assign(weights[name])
+        assign_named(self.named_variables(), weights)
 
     def _stack(
         self, layers: Sequence[Any], x: tf.Tensor, rate_name: str, draws: Sequence[Any] | None

@@ -13,6 +13,7 @@ from typing import Any
 from sie.errors import InputError
 from sie.features.views import parse_view
 from sie.hashing import content_hash
+from sie.models.registry import MODELS, find_model
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "optimiser": ("lamb", "adam", "adamw"),
@@ -76,6 +77,8 @@ class TrialConfig:
         Training aims at s/2 and 1 - s/2 instead of 0 and 1; s in [0, 1).
     class_weight : str
         none, or balanced: each class has the same share in the loss.
+    model : str
+        Which network: a name in `sie.models.registry.MODELS`.
     view : str
         What the network sees of a crystal, where a space lets it choose (`sie.features.views`);
         empty for all that the features have.
@@ -104,11 +107,12 @@ class TrialConfig:
     pooling: str = "set2set"
     label_smoothing: float = 0.0
     class_weight: str = "none"
+    model: str = "atomsets"
     view: str = ""
     pretrained: bool | None = None
 
     def __post_init__(self) -> None:
-        for name, allowed in CHOICES.items():
+        for name, allowed in (*CHOICES.items(), ("model", tuple(MODELS))):
             rule = f"{name} one of {', '.join(allowed)}"
             self._require(getattr(self, name) in allowed, rule)
         self._require(isinstance(self.standardise, bool), "standardise true or false")
@@ -119,7 +123,7 @@ class TrialConfig:
             object.__setattr__(self, "pretrained", False)
         self._require_numbers()
         defaults = {item.name: item.default for item in fields(self)}
-        for name in ONLY_WITH:
+        for name in {*ONLY_WITH, *find_model(self.model).ignores}:
             if not self.uses(name):
                 value = self.max_lr if name == "init_lr" else defaults[name]
                 object.__setattr__(self, name, value)
@@ -159,6 +163,8 @@ class TrialConfig:
 
     def uses(self, name: str) -> bool:
         """Return whether a hyperparameter means something beside the values of the others."""
+        if name in find_model(self.model).ignores:
+            return False
         other, values = ONLY_WITH.get(name, ("", ()))
         return not other or getattr(self, other) in values
 
@@ -181,7 +187,7 @@ class TrialConfig:
     def takes_pretrained(self) -> bool:
         """Whether pre-trained weights are for such networks; a shape may still lack them."""
         usual = all(getattr(self, name) == CHOICES[name][0] for name in ("pooling", "activation"))
-        return usual and not self.standardise
+        return usual and self.model == next(iter(MODELS)) and not self.standardise
 
     @property
     def shape(self) -> tuple[Any, ...]:
@@ -195,9 +201,9 @@ class TrialConfig:
         return *self.shape[:-2], self.optimiser == "lamb"
 
     @property
-    def kind(self) -> tuple[str, str]:
-        """How the network is made beyond its sizes: pooling and activation."""
-        return self.pooling, self.activation
+    def kind(self) -> tuple[str, str, str]:
+        """How the network is made beyond its sizes: model, pooling and activation."""
+        return self.model, self.pooling, self.activation
 
     @property
     def hash(self) -> str:

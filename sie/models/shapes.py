@@ -1,33 +1,33 @@
-"""Names and shapes of the weights of AtomSets, and several members' weights as one set of arrays.
+"""Names and shapes of the weights of a network, and several members' weights as one set of arrays.
 
-NumPy only; what is computed with the weights lives in `atomsets`, `forward` and `stacked`.
+NumPy only; what is computed with the weights lives in each model's own modules.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from sie.errors import InputError
 from sie.models.config import TrialConfig
 from sie.models.inputs import input_shapes
-from sie.models.readout_weights import pooled_width, pooling_shapes
+from sie.models.registry import find_model
 
 
 def weight_shapes(config: TrialConfig, dimension: int) -> dict[str, tuple[int, ...]]:
     """Return the shape of every trained weight by name, for rows of `dimension` columns.
 
-    The order is that of `AtomSets.named_variables`.
+    The order is that in which the network has its variables.
     """
-    shapes: dict[str, tuple[int, ...]] = {}
-    for part, n_inputs in (("phi", dimension), ("rho", pooled_width(config))):
-        for i in range(config.n_layers):
-            shapes[f"{part}/{i}/kernel"] = (n_inputs, config.n_neurons)
-            shapes[f"{part}/{i}/bias"] = (config.n_neurons,)
-            n_inputs = config.n_neurons
-    shapes |= {f"readout/{name}": shape for name, shape in pooling_shapes(config).items()}
-    return {**shapes, "score/kernel": (config.n_neurons, 1), "score/bias": (1,)}
+    return find_model(config.model).shapes(config, dimension)
+
+
+def row_length(weights: Mapping[str, np.ndarray], config: TrialConfig, n_leading: int = 0) -> int:
+    """Return how many columns the rows have that a network takes; see `require_shapes`."""
+    first = next(iter(weight_shapes(config, 1)))  # what meets the rows
+    return int(weights[first].shape[n_leading])
 
 
 def require_shapes(
@@ -65,9 +65,9 @@ def require_shapes(
             f"weights do not fit this network: {', '.join(sorted(wrong))} on one side only; "
             "give the configuration saved beside them"
         )
-    first = expected["phi/0/kernel"][-1:]
-    found = weights["phi/0/kernel"].shape[n_leading:]
-    if found[1:] == first and found != expected["phi/0/kernel"]:
+    first = next(iter(expected))  # what meets the rows
+    found = weights[first].shape[n_leading:]
+    if found[1:] == expected[first][1:] and found != expected[first]:
         raise InputError(
             f"features have rows of {dimension} numbers, but the network takes {found[0]}; "
             "give features of the representation and level it was trained on"
@@ -107,3 +107,27 @@ def stack(weights: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
         name: np.stack([np.asarray(member[name], dtype=np.float32) for member in weights])
         for name in shapes
     }
+
+
+def assign_named(variables: Mapping[str, Any], weights: Mapping[str, np.ndarray]) -> None:
+    """Give a network's variables their values by name.
+
+    Raises
+    ------
+    InputError
+        When a name is missing or unknown, or a shape differs; nothing is changed then.
+    """
+    if wrong := set(weights) ^ set(variables):
+        raise InputError(
+            f"weights do not fit this network: {', '.join(sorted(wrong))} "
+            "on one side only; build it from the configuration saved beside them"
+        )
+    for name, variable in variables.items():
+        if weights[name].shape != tuple(variable.shape):
+            raise InputError(
+                f"weights do not fit this network: {name} has shape {weights[name].shape}, "
+                f"expected {tuple(variable.shape)}; build it from the configuration saved "
+                "beside them"
+            )
+    for name, variable in variables.items():
+        variable.assign(weights[name])

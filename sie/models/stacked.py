@@ -95,7 +95,7 @@ class StackedAtomSets:
             Of `shared_kernels`, from which the caller takes the gradients of these kernels.
         """
         x = self._dense_layers("phi", rows, draws[0])
-        read = self._pool(x, _Attention(x, multiplicity, owner, parts), shared)
+        read = self._pool(x, StackedAttention(x, multiplicity, owner, parts), shared)
         x = self._dense_layers("rho", read, draws[1])
         return self._dense(x, "score")[:, :, 0]
 
@@ -125,7 +125,7 @@ class StackedAtomSets:
         return x
 
     def _pool(
-        self, rows: tf.Tensor, attention: _Attention, shared: Mapping[str, SharedKernel]
+        self, rows: tf.Tensor, attention: StackedAttention, shared: Mapping[str, SharedKernel]
     ) -> tf.Tensor:
         """Return what rho reads, (n_members, n_structures, ...); see `WeightedPooling`."""
         if self.config.pooling == "set2set":
@@ -135,7 +135,7 @@ class StackedAtomSets:
             query = self.variables["readout/query"]
         return attention(tf.tile(query[:, tf.newaxis], [1, attention.n_structures, 1]))
 
-    def _read(self, attention: _Attention, shared: Mapping[str, SharedKernel]) -> tf.Tensor:
+    def _read(self, attention: StackedAttention, shared: Mapping[str, SharedKernel]) -> tf.Tensor:
         """Return q*, shape (n_members, n_structures, 2 width); see `WeightedSet2Set`."""
         kernel, bias = (self.variables[f"readout/{kind}"] for kind in ("kernel", "bias"))
         gate_bias = self.variables["readout/gate_bias"]
@@ -168,7 +168,7 @@ class StackedAtomSets:
         return lambda mean: read(add_bias(tf.matmul(mean, kernel), bias))
 
 
-class _Attention:
+class StackedAttention:
     """Weighted softmax attention of each structure over its rows, in parts of a batch."""
 
     def __init__(

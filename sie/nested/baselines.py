@@ -39,7 +39,7 @@ def fit_baselines(
     descriptors: Mapping[str, Descriptors],
     labels: Mapping[str, int],
     left_out: Sequence[LeftOut],
-    seeds: int,
+    seeds: Sequence[int],
     folder: Path,
 ) -> None:
     """Fit forests and boosting on every set and write their probabilities, unless they are there.
@@ -52,7 +52,7 @@ def fit_baselines(
         Of all ids of the sets.
     left_out : sequence of LeftOut
         The trainings.
-    seeds : int
+    seeds : sequence of int
         Of each baseline.
     folder : Path
         Of the files.
@@ -63,7 +63,7 @@ def fit_baselines(
         vectors = descriptors.get(str(system.inputs))
         if vectors is None:
             continue
-        for seed in range(seeds):
+        for seed in seeds:
             candidate = BaselineCandidate(name)
             if fits_path(folder, candidate, seed).exists():
                 continue

@@ -18,6 +18,9 @@ from sie.training.metrics import binary_metrics
 
 LAST_EPOCHS = 10
 
+FOLDS = "folds"
+"""Folder of the trainings on random folds, below that of the others."""
+
 
 def folds_table(fits: Sequence[Fits], frame: Frame, forest: str, best: str) -> pd.DataFrame:
     """Return scores in random folds of the forest, networks and their mixture.
@@ -39,14 +42,18 @@ def folds_table(fits: Sequence[Fits], frame: Frame, forest: str, best: str) -> p
         Columns system, members, auc_pr, mcc, roc_auc (means over folds), low and high (95 %
         interval of AUC-PR over folds), auc_pr_<fold>.
     """
-    forests = [item for item in fits if item.candidate.name == forest]
     networks = [item for item in fits if isinstance(item.candidate, Candidate)]
     alone = [item for item in networks if item.candidate.hash == best]
-    parts = {"forest": forests, "all networks": networks, "chosen network": alone}
-    predicted = {name: _mean(items, frame) for name, items in parts.items() if items}
-    if forests and networks:
-        both = predicted["forest"], predicted["all networks"]
-        predicted["all networks + forest"] = {f: (both[0][f] + both[1][f]) / 2 for f in both[0]}
+    parts = {
+        "forest": [item for item in fits if item.candidate.name == forest],
+        "chosen network": alone,
+    }
+    predicted = dict(fold_predictions(fits, frame, forest))
+    both = predicted.pop("all networks + forest", None)
+    if alone:
+        predicted["chosen network"] = _mean(alone, frame)
+    if both is not None:
+        predicted["all networks + forest"] = both
     rows = []
     for name, of_folds in predicted.items():
         scores = [binary_metrics(frame.classes(fold), p) for fold, p in of_folds.items()]
@@ -65,6 +72,20 @@ def folds_table(fits: Sequence[Fits], frame: Frame, forest: str, best: str) -> p
             }
         )
     return pd.DataFrame(rows)
+
+
+def fold_predictions(
+    fits: Sequence[Fits], frame: Frame, forest: str
+) -> Mapping[str, Mapping[int, np.ndarray]]:
+    """Return each system's probabilities by fold, of what is there: networks, forest, both."""
+    forests = [item for item in fits if item.candidate.name == forest]
+    networks = [item for item in fits if isinstance(item.candidate, Candidate)]
+    parts = {"forest": forests, "all networks": networks}
+    predicted = {name: _mean(items, frame) for name, items in parts.items() if items}
+    if forests and networks:
+        one, other = predicted["forest"], predicted["all networks"]
+        predicted["all networks + forest"] = {f: (one[f] + other[f]) / 2 for f in one}
+    return predicted
 
 
 def _mean(items: Sequence[Fits], frame: Frame) -> Mapping[int, np.ndarray]:

@@ -1,7 +1,7 @@
 """Mixtures of candidates with each other and with a forest, chosen and judged the nested way.
 
-Plain means of probabilities, so that a mixture can predict a single crystal; members that are
-weighted or picked greedily live in `sie.ensemble`.
+Plain means of probabilities, so that a mixture can predict a single crystal; ways that fit weights
+or pick members live in `ways`, and stand on the same ranked predictions.
 """
 
 from __future__ import annotations
@@ -73,22 +73,22 @@ class Mixer:
         frame: Frame,
         rule: SelectionRule,
     ) -> None:
-        self._networks, self._forest, self._frame, self._rule = networks, forest, frame, rule
-        self._ranked: dict[tuple[int, int], list[np.ndarray]] = {}
+        self.networks, self.forest, self.frame, self.rule = networks, forest, frame, rule
+        self._ranked: dict[tuple[int, int, tuple[int, ...]], dict[str, np.ndarray]] = {}
 
     def outside(self, mixture: Mixture, outer: int) -> np.ndarray:
         """Return probabilities for an outer cluster; it had no part in any choice."""
-        return self._mixed(mixture, outer, outer)
+        return self.mixed(mixture, outer, outer)
 
     def inside(self, mixture: Mixture, outer: int) -> float:
         """Return the mean AUC-PR over inner clusters, each of which had no part in its ranking."""
         return float(
             np.mean(
                 [
-                    binary_metrics(self._frame.classes(inner), self._mixed(mixture, outer, inner))[
+                    binary_metrics(self.frame.classes(inner), self.mixed(mixture, outer, inner))[
                         "auc_pr"
                     ]
-                    for inner in self._frame.clusters
+                    for inner in self.frame.clusters
                     if inner != outer
                 ]
             )
@@ -98,44 +98,74 @@ class Mixer:
         """Return the mixture of the highest inner mean; the first of equal ones."""
         return max(mixtures, key=lambda mixture: self.inside(mixture, outer))
 
-    def _mixed(self, mixture: Mixture, outer: int, shown: int) -> np.ndarray:
+    def mixed(
+        self, mixture: Mixture, outer: int, shown: int, spared: Sequence[int] = ()
+    ) -> np.ndarray:
+        """Return a mixture's probabilities for `shown`, by trainings without it and `outer`.
+
+        Parameters
+        ----------
+        mixture : Mixture
+            Which members.
+        outer, shown : int
+            Clusters left out; they may be the same.
+        spared : sequence of int
+            Further clusters whose labels must not choose candidates or epochs.
+        """
         parts = []
         if mixture.members >= 0:
-            ranked = self._predictions(outer, shown)
+            ranked = list(self.ranked(outer, shown, spared).values())
             parts.append(np.mean(ranked[: mixture.members or None], axis=0))
         if mixture.forest:
-            key, where = self._frame.part(sorted({outer, shown}), shown)
-            tables = [s.fits.probabilities[key][0, where] for s in self._forest]
-            parts.append(np.mean(tables, axis=0))
+            parts.append(self.of_forest(outer, shown))
         return np.asarray(np.mean(parts, axis=0))
 
-    def _predictions(self, outer: int, shown: int) -> list[np.ndarray]:
+    def of_forest(self, outer: int, shown: int) -> np.ndarray:
+        """Return the forest's probabilities for `shown`, the mean over its seeds."""
+        key, where = self.frame.part(sorted({outer, shown}), shown)
+        return np.asarray(
+            np.mean([s.fits.probabilities[key][0, where] for s in self.forest], axis=0)
+        )
+
+    def ranked(
+        self, outer: int, shown: int, spared: Sequence[int] = ()
+    ) -> Mapping[str, np.ndarray]:
         """Return each candidate's probabilities for `shown`, the best by inner validation first.
 
-        Candidates and epochs are judged on the clusters other than these two.
+        Candidates and epochs are judged on the clusters other than these; one that diverged is
+        left out. Keys are hashes of candidates.
         """
-        if (outer, shown) not in self._ranked:
-            key, where = self._frame.part(sorted({outer, shown}), shown)
+        place = outer, shown, tuple(sorted(spared))
+        if place not in self._ranked:
             judged = []
-            for of_seeds in self._networks.values():
+            for name, of_seeds in self.networks.items():
                 curves = [
                     curve
                     for s in of_seeds
                     for (c, other), curve in s.inner.items()
-                    if c == outer and other != shown
+                    if c == outer and other != shown and other not in spared
                 ]
                 value, first, last = best_points(
-                    np.mean(curves, axis=0), self._rule, self._frame.every
+                    np.mean(curves, axis=0), self.rule, self.frame.every
                 )
-                windows = [
-                    s.fits.probabilities[key][first : last + 1, where].mean(axis=0)
-                    for s in of_seeds
-                ]
-                if np.isfinite(windows).all():
-                    judged.append((value, np.mean(windows, axis=0)))
-            judged.sort(key=lambda pair: -pair[0])
-            self._ranked[outer, shown] = [prediction for _, prediction in judged]
-        return self._ranked[outer, shown]
+                prediction = self.in_window(name, outer, shown, first, last)
+                if np.isfinite(prediction).all():
+                    judged.append((value, name, prediction))
+            judged.sort(key=lambda item: -item[0])
+            self._ranked[place] = {name: prediction for _, name, prediction in judged}
+        return self._ranked[place]
+
+    def in_window(self, name: str, outer: int, shown: int, first: int, last: int) -> np.ndarray:
+        """Return a candidate's probabilities for `shown`: mean over points of a window and seeds.
+
+        NaN where one of its trainings had diverged.
+        """
+        key, where = self.frame.part(sorted({outer, shown}), shown)
+        windows = [
+            s.fits.probabilities[key][first : last + 1, where].mean(axis=0)
+            for s in self.networks[name]
+        ]
+        return np.asarray(np.mean(windows, axis=0))
 
 
 def mixtures_table(mixer: Mixer, frame: Frame) -> pd.DataFrame:

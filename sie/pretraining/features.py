@@ -225,7 +225,8 @@ def compute_shard(
 
 def show(structure: Structure, representation: Representation) -> Structure:
     """Represent an ordered crystal, with guessed oxidation states where they are needed."""
-    return represent(charged(structure) if representation.simplified else structure, representation)
+    needs = representation.rule.needs_charges
+    return represent(charged(structure) if needs else structure, representation)
 
 
 def charged(structure: Structure) -> Structure:

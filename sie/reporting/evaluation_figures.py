@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sie.evaluation.intervals import wilson
 from sie.evaluation.record import EvaluationRecord, Predictions
 from sie.evaluation.scores import SCORES, calibration, confusion, predicted_classes
 from sie.evaluation.tables import LOG10_SIGMA_BOUNDARY
@@ -235,8 +236,5 @@ def _names(axes: Axes, found: Predictions, known: np.ndarray) -> None:
 
 def _binomial_half_width(share: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """Return the distances to Wilson's 95 % interval of a share, shape (2, n)."""
-    z = 1.959964
-    centre = (share + z**2 / (2 * counts)) / (1 + z**2 / counts)
-    half = z / (1 + z**2 / counts)
-    half = half * np.sqrt(share * (1 - share) / counts + z**2 / (4 * counts**2))
-    return np.clip(np.stack([share - (centre - half), centre + half - share]), 0, None)
+    low, high = wilson(share * counts, counts)
+    return np.clip(np.stack([share - low, high - share]), 0, None)

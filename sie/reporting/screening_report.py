@@ -126,7 +126,7 @@ def _summary(report: Report) -> str:
         f"{ordered:,} of the crystals are ordered, {len(table) - ordered:,} disordered; "
         f"{int(table['intermetallic'].sum()):,} are intermetallic. {predicted:,} band gaps are "
         "MEGNet's, the others were given.",
-        "P_SI is the mean over the ensemble's networks of the probability that a crystal's ionic "
+        "P_SI is the mean over the ensemble's members of the probability that a crystal's ionic "
         "conductivity at room temperature reaches 10⁻⁴ S/cm, ± its standard deviation over them. "
         "Far from the training set (large d_training) it is an extrapolation.",
         *report.notes,

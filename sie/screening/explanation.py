@@ -24,7 +24,7 @@ from sie.screening.distance import TrainingDistance
 from sie.splits.elmd import composition_vectors, elmd_between
 from sie.structures.orbits import Orbits, wyckoff_letters
 from sie.structures.oxidation import assign_oxidation_states
-from sie.structures.representations import represent
+from sie.structures.representations import represent, seen_sites
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -149,7 +149,7 @@ def explain(
         raise InputError(f"{len(reading.ids)} structures given; explain them one by one")
     ((entry, crystal),) = reading.structures.items()
     features = ensemble.features({entry: crystal})
-    scores = ensemble.score_features(features)
+    scores = ensemble.score_features(features, [crystal.composition])
     order = _nearest_vectors(ensemble.known, _mean_vector(features))
     return Explanation(
         entry,
@@ -223,15 +223,10 @@ def _seen_orbits(ensemble: SuperionicEnsemble, crystal: Structure) -> tuple[np.n
     Orbits are those of the represented crystal: its rows of features, in their order.
     """
     representations = parse_view(ensemble.recipe.seen_as).representations
-    chosen = representations[0]
     decorated, _ = assign_oxidation_states(crystal)
     shown = [represent(decorated, representation) for representation in representations]
     _, grouping = graphs_and_orbits(shown, ensemble.megnet)
-    seen = [
-        i
-        for i, site in enumerate(crystal)
-        if chosen.keeps_lithium or any(kind.symbol != "Li" for kind in site.species)
-    ]
+    seen = seen_sites(decorated, representations[0])
     if len(seen) != len(grouping.site_to_orbit):
         raise ValueError("sites and orbits do not fit")
     return np.array(seen), grouping

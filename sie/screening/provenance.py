@@ -13,6 +13,7 @@ from sie.hashing import content_hash
 SOURCES = (
     "datasets/cif.py",
     "datasets/crystal_columns.py",
+    "ensemble/forest.py",
     "ensemble/predictor.py",
     "ensemble/storage.py",
     "features/band_gap.py",
@@ -24,7 +25,10 @@ SOURCES = (
     "features/megnet_readout.py",
     "features/pooled.py",
     "features/weights.py",
+    "models/atomsets_forward.py",
     "models/forward.py",
+    "models/layered.py",
+    "models/readout_weights.py",
     "models/shapes.py",
     "screening/distance.py",
     "screening/intermetallic.py",
@@ -36,6 +40,7 @@ SOURCES = (
     "structures/orbits.py",
     "structures/oxidation.py",
     "structures/representations.py",
+    "structures/shown.py",
 )
 """Below the package's folder."""
 

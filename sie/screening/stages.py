@@ -167,7 +167,7 @@ class Screener:
         self, entries: Sequence[Entry], features: OrbitFeatures, reasons: dict[int, str]
     ) -> list[dict[str, Any]]:
         with self._timing("scoring"):
-            scores = self._ensemble.score_features(features)
+            scores = self._ensemble.score_features(features, _compositions(entries))
         for place, p_si in zip(features.ids, scores.p_si, strict=True):
             if not np.isfinite(p_si):
                 reasons[int(place)] = "its score is no number"
@@ -208,7 +208,7 @@ class Screener:
         distance = self._distance.of(vectors)
         on_map = self._distance.project(vectors)[:, :MAP_COMPONENTS]
         structures = [e.structure for e in entries if e.structure is not None]
-        ours, theirs = self._fractions([structure.composition for structure in structures])
+        ours, theirs = self._fractions(_compositions(entries))
         judged = novelty(ours, theirs, self.models.novelty_tolerance)
         closest, deviation = closest_known(ours, theirs, judged.alike)
         rows = {}
@@ -271,6 +271,10 @@ def closest_known(
         rows[i] = alike[i] if alike[i] >= 0 else differences.argmin()
         deviations[i] = differences[rows[i]]
     return rows, deviations
+
+
+def _compositions(entries: Sequence[Entry]) -> list[Composition]:
+    return [entry.structure.composition for entry in entries if entry.structure is not None]
 
 
 def _description(structure: Structure) -> dict[str, Any]:

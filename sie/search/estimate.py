@@ -13,8 +13,10 @@ import numpy as np
 
 from sie.features.views import dimension_of
 from sie.models.config import TrialConfig
-from sie.models.readout_weights import pooled_width, pooling_shapes
-from sie.search.plan import Budget, Scheduler
+from sie.models.readout_weights import pooled_width
+from sie.models.shapes import weight_shapes
+from sie.search.choices import Scheduler
+from sie.search.plan import Budget
 from sie.search.space import SearchSpace
 
 EFFICIENCY = 1.0
@@ -46,6 +48,8 @@ class Sizes:
 
 def epoch_flops(config: TrialConfig, sizes: Sizes) -> float:
     """Return the floating-point operations of one epoch: training (3 passes) and validation."""
+    if config.model != TrialConfig.model:
+        return _products(config, sizes) * (3 * sizes.n_train + sizes.n_validation)
     width, d = config.n_neurons, dimension_of(config.view, sizes.dimension)
     dense = d * width + (config.n_layers - 1) * width**2
     # three gates (the forget gate is dead weight) of [h, r], but of h in round 2 once a batch
@@ -63,10 +67,19 @@ def epoch_flops(config: TrialConfig, sizes: Sizes) -> float:
 
 def step_seconds(config: TrialConfig, dimension: int) -> float:
     """Return the time of one step that is not the network's arithmetic, in seconds."""
-    width, dimension = config.n_neurons, dimension_of(config.view, dimension)
-    dense = (dimension + pooled_width(config)) * width + 2 * (config.n_layers - 1) * width**2
-    weights = dense + sum(math.prod(shape) for shape in pooling_shapes(config).values())
+    dimension = dimension_of(config.view, dimension)
+    weights = sum(math.prod(shape) for shape in weight_shapes(config, dimension).values())
     return STEP_SECONDS + UPDATE_SECONDS_PER_WEIGHT * weights
+
+
+def _products(config: TrialConfig, sizes: Sizes) -> float:
+    """Return the operations of a structure in any model's layers, those of phi once per row."""
+    kernels = weight_shapes(config, dimension_of(config.view, sizes.dimension)).items()
+    return sum(
+        2 * math.prod(shape) * (sizes.rows_per_structure if name.startswith("phi/") else 1)
+        for name, shape in kernels
+        if len(shape) > 1
+    )
 
 
 def machine_flops(size: int = 512, seconds: float = 0.1) -> float:

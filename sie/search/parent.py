@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,17 +16,22 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from sie.errors import InputError
-from sie.search.plan import ONLY_IF_CHOSEN, SearchPlan
+from sie.search.differences import describe_first, differences, flat
+from sie.search.plan import SearchPlan
 from sie.search.record import EndedTrial, Phase, TrialTask
 from sie.search.selection import SelectionRule, result_objective
+from sie.tracking.environment import environment_tags
 from sie.tracking.ownership import Owner, is_alive, owner_elsewhere
 from sie.tracking.queries import StoredRun, children, read_result, search
-from sie.tracking.recorder import PARAM_CHARS, Recorder
+from sie.tracking.recorder import Recorder
 from sie.training.record import TrialStatus
 
 log = logging.getLogger(__name__)
 
 PARENT_PHASE = "cluster-search"
+
+UNDER_WAY = "running"
+"""The tag `status` of a run that has not ended."""
 
 AGAIN = (None, TrialStatus.INTERRUPTED, TrialStatus.FAILED)
 """Endings after which a trial is trained again: its configuration had no part in them."""
@@ -63,6 +68,20 @@ class Parent:
         """Let other processes go on with the search."""
         self.lock.release()
         Path(self.lock.lock_file).unlink(missing_ok=True)
+
+
+def marks_of(plan: SearchPlan) -> dict[str, Any]:
+    """Return the tags that every run of a search bears: what it is made from, by hash."""
+    return {
+        "dataset_hash": plan.dataset_hash,
+        "features_hash": plan.features_hash,
+        "split_hash": plan.split_hash,
+        "hold_out_hash": plan.hold_out_hash,
+        "space_hash": plan.space.hash,
+        "plan_hash": plan.hash,
+        "cluster": plan.cluster,
+        **environment_tags(),
+    }
 
 
 def open_parent(
@@ -116,15 +135,16 @@ def open_parent(
     unfinished = [] if fresh else [run for run in of_name if run.status != "FINISHED"]
     busy = ""
     for run in unfinished:
-        if _differences(run, plan, marks):
+        if differences(run, plan, marks):
             continue
         if (lock := _free(recorder, run, folder)) is not None:
             recorder.reopen_run(run.run_id)
+            recorder.log(run.run_id, tags={"status": UNDER_WAY})
             owner.beat(recorder, run.run_id)
             return _with_past(recorder, plan.rule, run, lock, owner)
         busy = f"search {run.run_id[:8]} is under way in another process"
         log.info("%s; opening a new one", busy)
-    differing = _describe_first(unfinished, plan, marks)
+    differing = describe_first(recorder.store, unfinished, plan, marks)
     if resume:
         raise InputError(
             f"--resume: {busy or differing or f'no unfinished search called {name!r}'} (cluster "
@@ -136,8 +156,14 @@ def open_parent(
     run_id = recorder.open_run(
         f"{plan.hash}/{name}/{number}",
         f"cluster-{plan.cluster}/{name}" + (f"-{number}" if number > 1 else ""),
-        {"phase": PARENT_PHASE, "search_name": name, "seed": plan.seed, **marks},
-        _flat(plan.as_dict()),
+        {
+            "phase": PARENT_PHASE,
+            "status": UNDER_WAY,
+            "search_name": name,
+            "seed": plan.seed,
+            **marks,
+        },
+        flat(plan.as_dict()),
     )
     lock = _claim(folder, run_id)
     if lock is None:
@@ -203,33 +229,6 @@ def _free(recorder: Recorder, run: StoredRun, folder: Path) -> FileLock | None:
     return lock
 
 
-def _differences(run: StoredRun, plan: SearchPlan, marks: Mapping[str, Any]) -> list[str]:
-    """Return in what a recorded search differs from what is asked for."""
-    wanted = {key: str(value)[:PARAM_CHARS] for key, value in _flat(plan.as_dict()).items()}
-    found = [
-        f"{key} {run.params.get(key, 'unknown')} -> {value}"
-        for key, value in wanted.items()
-        if run.params.get(key) != value
-    ]
-    found += [
-        f"{key} {run.params[key]} -> the default"
-        for key in ONLY_IF_CHOSEN
-        if key in run.params and key not in wanted
-    ]
-    if run.tags.get("code_hash") != marks["code_hash"]:
-        found.append(f"sie's code {run.tags.get('code_hash')} -> {marks['code_hash']}")
-    return found
-
-
-def _describe_first(
-    unfinished: Sequence[StoredRun], plan: SearchPlan, marks: Mapping[str, Any]
-) -> str:
-    for run in unfinished:
-        if differences := _differences(run, plan, marks):
-            return f"the unfinished search {run.run_id[:8]} differs in {', '.join(differences)}"
-    return ""
-
-
 def _claim(folder: Path, run_id: str) -> FileLock | None:
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / f".search-{run_id}.lock")
@@ -238,14 +237,3 @@ def _claim(folder: Path, run_id: str) -> FileLock | None:
     except Timeout:
         return None
     return lock
-
-
-def _flat(plan: Mapping[str, Any]) -> dict[str, Any]:
-    """Return nested plain values with dotted names, as MLflow's parameters."""
-    flat: dict[str, Any] = {}
-    for key, value in plan.items():
-        if isinstance(value, Mapping):
-            flat |= {f"{key}.{inner}": content for inner, content in value.items()}
-        else:
-            flat[key] = value
-    return flat

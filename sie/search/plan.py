@@ -14,6 +14,7 @@ from typing import Any
 from sie.errors import InputError
 from sie.hashing import content_hash
 from sie.models.config import TrialConfig
+from sie.search.choices import Sampler, Scheduler
 from sie.search.selection import SelectionRule
 from sie.search.space import SearchSpace
 
@@ -23,22 +24,6 @@ class Mode(StrEnum):
 
     FAST = "fast"
     REPEATABLE = "repeatable"
-
-
-class Sampler(StrEnum):
-    """What draws configurations; built by `sie.search.samplers`."""
-
-    HYPEROPT = "hyperopt"
-    RANDOM = "random"
-    OPTUNA = "optuna"
-
-
-class Scheduler(StrEnum):
-    """What stops trials that fall behind; built by `sie.search.schedule`."""
-
-    ASHA = "asha"
-    MEDIAN = "median"
-    NONE = "none"
 
 
 REPEATABLE_BATCH = 4

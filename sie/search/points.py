@@ -176,7 +176,7 @@ def _ranked(runs: list[StoredRun]) -> list[TrialConfig]:
     values: dict[TrialConfig, dict[str, list[float]]] = {}
     for run in runs:
         phase, value = run.tags.get("phase", ""), run.metrics.get("best_val_auc_pr")
-        if phase in (Phase.SEARCH, Phase.REPEAT) and value is not None:
+        if phase in (Phase.SEARCH, Phase.REPEAT) and run.has_window and value is not None:
             values.setdefault(run.config, {}).setdefault(phase, []).append(value)
 
     def rank(config: TrialConfig) -> tuple[bool, float]:

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from sie.errors import TrackingError
 from sie.files import cache_dir
-from sie.search.parent import AGAIN, open_parent, remove_doubles
+from sie.search.conclusion import Ending
+from sie.search.parent import AGAIN, UNDER_WAY, marks_of, open_parent, remove_doubles
+from sie.search.places import scores
 from sie.search.plan import SearchPlan
 from sie.search.record import (
     EndedTrial,
@@ -25,11 +24,12 @@ from sie.search.record import (
     trial_from_plain,
     trial_to_plain,
 )
-from sie.search.selection import OBJECTIVE, RepeatedConfig, best_window
-from sie.tracking.environment import environment_tags
+from sie.tracking.inputs import DataInput
 from sie.tracking.journal import Journal
+from sie.tracking.machine import Machine, Watch
 from sie.tracking.queries import children
 from sie.tracking.recorder import Recorder
+from sie.tracking.views import NO_PAGE, Page
 from sie.tracking.writer import BackgroundWriter
 from sie.training.record import TrialStatus
 
@@ -62,6 +62,10 @@ class SearchRecord:
         Where locks are, and the journal; if its disk is full the journal goes into the cache.
     resume : bool
         Refuse to open a new search; see `open_parent`.
+    data : DataInput, optional
+        The dataset that every run names as its input.
+    machine : Machine, optional
+        Looked at while the search runs; the parent's system metrics.
 
     Attributes
     ----------
@@ -83,23 +87,18 @@ class SearchRecord:
         folder: Path,
         fresh: bool = False,
         resume: bool = False,
+        data: DataInput | None = None,
+        machine: Machine | None = None,
     ) -> None:
         self._recorder = recorder
+        self._data = data
         self._plan = plan
         self.seconds_waited = 0.0
         self._doubtful: set[str] = set()
-        self._marks = {
-            "dataset_hash": plan.dataset_hash,
-            "features_hash": plan.features_hash,
-            "split_hash": plan.split_hash,
-            "hold_out_hash": plan.hold_out_hash,
-            "space_hash": plan.space.hash,
-            "plan_hash": plan.hash,
-            "cluster": plan.cluster,
-            **environment_tags(),
-        }
+        self._marks = marks_of(plan)
         self._opened = open_parent(recorder, plan, name, self._marks, folder, fresh, resume)
         self.parent = self._opened.run_id
+        self._name_data(self.parent)
         self._runs = dict(self._opened.runs)
         self.past = dict(self._opened.past)
         self.unfinished = dict(self._opened.unfinished)
@@ -109,6 +108,7 @@ class SearchRecord:
         # the driver's loop, and so the workers, need not wait for the store
         self._last_beat = time.monotonic()
         self._writer = BackgroundWriter("mlflow", self._beat, BEAT_S)
+        self._watch = Watch(machine, self._machine_seen) if machine is not None else None
 
     def trial_started(self, task: TrialTask) -> None:
         """Open the trial's run."""
@@ -145,6 +145,8 @@ class SearchRecord:
 
     def rescue(self) -> Path | None:
         """Stop writing; return where the trials are kept that the store has not taken, or None."""
+        if self._watch is not None:
+            self._watch.end()
         waiting = self._writer.waiting
         self._writer.end()
         return self._journal.path if waiting else None
@@ -178,8 +180,18 @@ class SearchRecord:
         self._opened.owner.beat(self._recorder, self.parent)
         self._last_beat = time.monotonic()
 
-    def close(self, outcome: SearchOutcome, positive_fraction: float) -> None:
-        """Write the result of the search and end the parent.
+    def _machine_seen(self, metrics: Mapping[str, float]) -> None:
+        # while the store is away there is a gap: trials come first
+        if self._writer.failure is None:
+            self._writer.submit(partial(self._write_machine, metrics, time.time()))
+
+    def _write_machine(self, metrics: Mapping[str, float], at: float) -> None:
+        # the clock's seconds as step: a search that is gone on with goes on here too
+        self._recorder.log_point(self.parent, metrics, int(at), int(at * 1000))
+        self._beat_when_due()  # the writer is never idle now
+
+    def close(self, outcome: SearchOutcome, positive_fraction: float, page: Page = NO_PAGE) -> None:
+        """Write the result of the search and end the parent, as soon as the store takes it.
 
         Parameters
         ----------
@@ -187,35 +199,17 @@ class SearchRecord:
             What was found.
         positive_fraction : float
             Of the validation cluster: the AUC-PR of a constant prediction.
+        page : Page
+            What MLflow's pages show of it.
+
+        Raises
+        ------
+        TrackingError
+            When the store has not answered for `WAIT_S`; the search can be gone on with.
         """
-        ends, use = Counter(trial.result.status for trial in outcome.searched), outcome.time
-        metrics = {f"trials_{status}": float(count) for status, count in ends.items()}
-        metrics |= {
-            "positive_fraction": positive_fraction,
-            "workers": float(use.workers),
-            "wall_seconds": use.wall,
-            "starting_seconds": use.starting,
-            "search_seconds": use.search.wall,
-            "repeats_seconds": use.repeats.wall,
-            "efficiency": use.efficiency,
-            "search_efficiency": use.search_efficiency,
-            "setup_share": use.setup_share,
-            "tracking_share": use.tracking_share,
-            "mlflow_seconds": self._recorder.seconds,
-        }
-        if outcome.winner is not None:
-            metrics |= {
-                "best_val_auc_pr": outcome.winner.mean,
-                "best_val_auc_pr_sd": outcome.winner.sd,
-                "best_epoch": outcome.winner.window.centre,
-                "best_val_mcc": outcome.winner.scores.get("val_mcc", float("nan")),
-            }
-            self._recorder.save_json(self.parent, winner_record(outcome.winner), "winner.json")
-        ranking = {"ranking": [winner_record(item) for item in outcome.judged]}
-        self._recorder.save_json(self.parent, ranking, "repeats.json")
-        self._recorder.log(self.parent, metrics=metrics)
-        status = TrialStatus.INTERRUPTED if outcome.interrupted else TrialStatus.COMPLETED
-        self._recorder.close_run(self.parent, status)
+        ending = Ending(outcome, self._plan.rule, positive_fraction, page)
+        self._writer.submit(partial(ending.write, self._recorder, self._run))
+        self._writer.drain(WAIT_S)
         self._journal.remove()
         self._leave()
 
@@ -230,6 +224,8 @@ class SearchRecord:
             self._leave()
 
     def _leave(self) -> None:
+        if self._watch is not None:
+            self._watch.end()
         self._writer.end()
         self._opened.release()
 
@@ -238,6 +234,7 @@ class SearchRecord:
         if task not in self._runs:
             tags = {
                 "phase": task.phase,
+                "status": UNDER_WAY,
                 "seed": task.seed,
                 "trial_number": task.number,
                 "config_hash": task.config.hash,
@@ -246,11 +243,17 @@ class SearchRecord:
             }
             found = self._find(task) if task.key in self._doubtful else None
             self._doubtful.add(task.key)  # until the store has answered
+            # the cluster too: MLflow's plots over several searches take parameters, not tags
+            params = {**task.config.as_params(), "cluster": self._plan.cluster}
             self._runs[task] = found or self._recorder.open_run(
-                task.key, task.key, tags, task.config.as_params(), parent=self.parent
+                task.key, task.key, tags, params, parent=self.parent
             )
             self._doubtful.discard(task.key)
         return self._runs[task]
+
+    def _name_data(self, run_id: str) -> None:
+        if self._data is not None:
+            self._recorder.log_input(run_id, self._data)
 
     def _find(self, task: TrialTask) -> str | None:
         """Return the run that a lost answer may have left behind."""
@@ -263,6 +266,7 @@ class SearchRecord:
 
     def _write(self, ended: EndedTrial, at_ms: int) -> None:
         run_id, result = self._run(ended.task), ended.result
+        self._name_data(run_id)
         if result.status in AGAIN:
             # it is trained again into the same run, where two sets of curves would mix
             self._recorder.close_run(run_id, result.status, result.reason, at_ms=at_ms)
@@ -275,24 +279,6 @@ class SearchRecord:
         }
         if result.status.counts or result.status is TrialStatus.DIVERGED:
             metrics["objective"] = ended.objective
-        best = best_window(result.curves.get(OBJECTIVE, np.empty(0)), self._plan.rule)
-        if best is not None and result.status.counts:
-            metrics |= {"best_val_auc_pr": best.mean, "best_epoch": best.centre}
+        metrics |= scores(ended, self._plan.rule)
         curves = result.curves
         self._recorder.close_run(run_id, result.status, result.reason, curves, metrics, at_ms)
-
-
-def winner_record(item: RepeatedConfig) -> dict[str, Any]:
-    """Return a judged configuration as plain values."""
-    return {
-        "config": item.config.as_dict(),
-        "config_hash": item.config.hash,
-        "val_auc_pr_mean": item.mean,
-        "val_auc_pr_sd": item.sd,
-        "val_auc_pr_values": list(item.values),
-        "scores": dict(item.scores),
-        "best_epoch": item.window.centre,
-        "window": [item.window.first_epoch, item.window.last_epoch],
-        "n_diverged": item.n_diverged,
-        "n_failed": item.n_failed,
-    }

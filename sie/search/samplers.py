@@ -5,13 +5,13 @@ What they are told of a trial, and when, is the business of `sie.search.suggest`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ray.tune.search import Searcher
 from ray.tune.search.hyperopt import HyperOptSearch
 
-from sie.search.plan import Sampler
+from sie.search.choices import Sampler
 from sie.search.space import SearchSpace
 
 Points = Sequence[dict[str, Any]]
@@ -25,7 +25,7 @@ def make_sampler(
     Parameters
     ----------
     sampler : Sampler
-        Which one; `SAMPLERS` builds it.
+        Which one.
     space : SearchSpace
         Where it draws.
     metric : str
@@ -37,12 +37,14 @@ def make_sampler(
     points : sequence of dict
         A value for every parameter of the space.
     """
-    return SAMPLERS[sampler](space, metric, startup, seed, points)
+    made: Searcher = sampler.maker(space, metric, startup, seed, points)
+    return made
 
 
-def _hyperopt(
+def hyperopt(
     space: SearchSpace, metric: str, startup: int | float, seed: int, points: Points
 ) -> Searcher:
+    """Return HyperOpt's TPE."""
     return HyperOptSearch(
         space=HyperOptSearch.convert_search_space(space.to_tune()),
         metric=metric,
@@ -53,12 +55,16 @@ def _hyperopt(
     )
 
 
-def _random(space: SearchSpace, metric: str, startup: int, seed: int, points: Points) -> Searcher:
+def at_random(space: SearchSpace, metric: str, startup: int, seed: int, points: Points) -> Searcher:
+    """Return what draws by chance from beginning to end."""
     # TPE's random start without an end: the same first draws, so that the two compare in pairs
-    return _hyperopt(space, metric, float("inf"), seed, points)
+    return hyperopt(space, metric, float("inf"), seed, points)
 
 
-def _optuna(space: SearchSpace, metric: str, startup: int, seed: int, points: Points) -> Searcher:
+def optuna_tpe(
+    space: SearchSpace, metric: str, startup: int, seed: int, points: Points
+) -> Searcher:
+    """Return Optuna's TPE."""
     import optuna
     from ray.tune.search.optuna import OptunaSearch
 
@@ -70,11 +76,3 @@ def _optuna(space: SearchSpace, metric: str, startup: int, seed: int, points: Po
         points_to_evaluate=list(points),
         sampler=optuna.samplers.TPESampler(n_startup_trials=startup, seed=seed % 2**32),
     )
-
-
-SAMPLERS: Mapping[Sampler, Callable[[SearchSpace, str, int, int, Points], Searcher]] = {
-    Sampler.HYPEROPT: _hyperopt,
-    Sampler.RANDOM: _random,
-    Sampler.OPTUNA: _optuna,
-}
-"""The registry: a new sampler is a function here and its name in `sie.search.plan.Sampler`."""

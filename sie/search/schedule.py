@@ -16,7 +16,8 @@ from ray.tune.schedulers import (
     TrialScheduler,
 )
 
-from sie.search.plan import REPEATABLE_BATCH, Budget, Mode, Scheduler
+from sie.search.choices import Scheduler
+from sie.search.plan import REPEATABLE_BATCH, Budget, Mode
 from sie.search.record import EndedTrial, TrialTask
 from sie.search.selection import OBJECTIVE, SelectionRule, objective
 from sie.search.suggest import METRIC

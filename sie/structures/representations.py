@@ -1,4 +1,4 @@
-"""The four representations of a crystal: with or without Li, with elements or only their charge.
+"""The representations of a crystal: with or without Li, with elements or only their charge.
 
 Oxidation states must be there already (`sie.structures.oxidation`); features are made elsewhere.
 """
@@ -9,38 +9,44 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from sie.errors import InputError
+from sie.registered import registered
+from sie.structures.shown import Rule
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-POSITIVE, NEGATIVE, NEUTRAL = "Al", "S", "Mg"
-"""Elements that stand for cations, anions and uncharged species (10.1039/d5dd00052a)."""
-
 
 class Representation(StrEnum):
-    """Which atoms of a crystal a model sees, and how much of their chemistry."""
+    """Which atoms of a crystal a model sees, and how much of their chemistry.
 
-    CAMN = "CAMN"
+    This is the registry, too: a new one is a file with its `sie.structures.shown.Rule` and a line
+    here, the name and where the rule is.
+    """
+
+    def __new__(cls, name: str, rule: str = "") -> Representation:
+        """Make a member whose value is its name."""
+        member = str.__new__(cls, name)
+        member._value_ = name
+        member._rule = rule  # type: ignore[attr-defined]
+        return member
+
+    CAMN = "CAMN", "sie.structures.shown:CAMN"
     """Cations, anions, mobile ions and neutral species: all atoms."""
 
-    CAN = "CAN"
+    CAN = "CAN", "sie.structures.shown:CAN"
     """As CAMN, without Li."""
 
-    CAMNS = "CAMNS"
+    CAMNS = "CAMNS", "sie.structures.shown:CAMNS"
     """As CAMN, simplified: species other than Li are replaced by the sign of their charge."""
 
-    CANS = "CANS"
+    CANS = "CANS", "sie.structures.shown:CANS"
     """As CAMNS, without Li."""
 
     @property
-    def keeps_lithium(self) -> bool:
-        """Whether Li stays in the crystal."""
-        return self in (Representation.CAMN, Representation.CAMNS)
-
-    @property
-    def simplified(self) -> bool:
-        """Whether elements are replaced by the sign of their oxidation state."""
-        return self in (Representation.CAMNS, Representation.CANS)
+    def rule(self) -> Rule:
+        """What it shows of a species."""
+        rule: Rule = registered(self._rule)  # type: ignore[attr-defined]
+        return rule
 
 
 def represent(structure: Structure, representation: Representation | str) -> Structure:
@@ -74,16 +80,20 @@ def represent(structure: Structure, representation: Representation | str) -> Str
     return Structure(structure.lattice, species, coordinates)
 
 
+def seen_sites(structure: Structure, representation: Representation | str) -> list[int]:
+    """Return the sites of which a representation shows anything, in their order."""
+    chosen = Representation(representation)
+    return [i for i, site in enumerate(structure) if _shown(site.species, chosen)]
+
+
 def _shown(composition: Any, representation: Representation) -> dict[str, float]:
     """Return what a site shows: amounts by element symbol; empty when nothing is left."""
     amounts: dict[str, float] = {}
+    shows = representation.rule.shows
     for species, amount in composition.items():
-        symbol = _element(species)
-        if symbol == "Li" and not representation.keeps_lithium:
-            continue
-        if symbol != "Li" and representation.simplified:
-            symbol = _stand_in(species)
-        amounts[symbol] = amounts.get(symbol, 0.0) + float(amount)
+        symbol = shows(species, _element(species))
+        if symbol is not None:
+            amounts[symbol] = amounts.get(symbol, 0.0) + float(amount)
     return amounts
 
 
@@ -94,13 +104,3 @@ def _element(species: Any) -> str:
         raise InputError(f"site holds {species}, which is not an element; correct the structure")
     # deuterium has the atomic number, and the embedding, of hydrogen
     return Element.from_Z(species.Z).symbol
-
-
-def _stand_in(species: Any) -> str:
-    state = getattr(species, "oxi_state", None)
-    if state is None:
-        raise InputError(
-            f"{species} has no oxidation state; pass the structures through "
-            "sie.structures.oxidation.prepare first"
-        )
-    return POSITIVE if state > 0 else NEGATIVE if state < 0 else NEUTRAL

@@ -56,6 +56,11 @@ class StoredRun:
         return TrialStatus(value) if value in set(TrialStatus) else None
 
     @property
+    def has_window(self) -> bool:
+        """Whether `best_val_auc_pr` is that of a full window; on a parent, of a winner."""
+        return "best_epoch" in self.metrics
+
+    @property
     def config(self) -> TrialConfig:
         """The trial's hyperparameters."""
         known = {item.name for item in fields(TrialConfig)}

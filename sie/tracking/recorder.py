@@ -14,13 +14,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sie.tracking.inputs import DataInput
 from sie.tracking.store import Store, tracking_errors
+from sie.tracking.views import View
 from sie.training.record import TrialStatus
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 KEY_TAG = "sie.key"
+NOTE_TAG = "mlflow.note.content"
+NOTE_CHARS = 8000
+"""Longest tag that MLflow's stores take."""
+
 BATCH = 1000
 """Metrics that MLflow takes in one call."""
 
@@ -137,6 +143,27 @@ class Recorder:
             self._log(run_id, curves, metrics, tags, at_ms=at_ms)
             self._client.set_terminated(run_id, status=_RUN_STATUS[status], end_time=at_ms)
 
+    def log_point(self, run_id: str, metrics: Mapping[str, float], step: int, at_ms: int) -> None:
+        """Write one point of some curves."""
+        with self._speaking():
+            self._log(run_id, metrics=metrics, at_ms=at_ms, step=step)
+
+    def log_input(self, run_id: str, data: DataInput) -> None:
+        """Say which dataset a run uses; done twice it leaves what it leaves when done once."""
+        with self._speaking():
+            self._client.log_inputs(run_id, [data.as_entity()])
+
+    def describe(self, run_id: str, markdown: str) -> None:
+        """Set the description that MLflow shows on the run's page."""
+        with self._speaking():
+            self._log(run_id, tags={NOTE_TAG: markdown[:NOTE_CHARS]})
+
+    def save_view(self, view: View) -> None:
+        """Offer a view of the experiment in MLflow's page; one of the same key is replaced."""
+        with self._speaking():
+            content = view.value(int(time.time() * 1000))
+            self._client.set_experiment_tag(self._experiment, view.tag, content)
+
     def remove_run(self, run_id: str) -> None:
         """Put a run into MLflow's bin."""
         with self._speaking():
@@ -180,6 +207,7 @@ class Recorder:
         tags: Mapping[str, Any] | None = None,
         params: Mapping[str, Any] | None = None,
         at_ms: int | None = None,
+        step: int = 0,
     ) -> None:
         from mlflow.entities import Metric, Param, RunTag
 
@@ -191,7 +219,7 @@ class Recorder:
             if np.isfinite(value)
         ]
         points += [
-            Metric(name, float(value), now, 0)
+            Metric(name, float(value), now, step)
             for name, value in (metrics or {}).items()
             if np.isfinite(value)
         ]

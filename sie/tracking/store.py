@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 
 SCHEMES = ("sqlite", "postgresql", "mysql", "mssql", "http", "https")
 REACH_SECONDS = 10
+UI_ADDRESS = "http://127.0.0.1:5000"
+"""Where `mlflow ui` listens unless told otherwise."""
+
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 """Makes the UI open on training runs instead of on its pages for language models."""
 
@@ -74,6 +77,11 @@ class Store:
     def shown(self) -> str:
         """The URI without a password, for messages."""
         return hidden(self.uri)
+
+    def page(self, address: str) -> str:
+        """Return the full address of something in MLflow's page, as `ui_command` serves it."""
+        served = urlsplit(self.uri).scheme in ("http", "https")
+        return f"{self.shown.rstrip('/') if served else UI_ADDRESS}/{address}"
 
     def ui_command(self) -> str:
         """Return the command that shows this store in a browser, or the server's address."""

@@ -14,8 +14,9 @@ import numpy as np
 import tensorflow as tf
 
 from sie.features.record import OrbitFeatures
-from sie.models.atomsets import AtomSets, initial_weights
 from sie.models.config import TrialConfig
+from sie.models.model import Network
+from sie.models.registry import find_model
 from sie.models.set2set import SharedKernel
 from sie.training.aims import loss_terms
 from sie.training.batches import Batches, make_batches
@@ -75,7 +76,7 @@ def make_aims(config: TrialConfig, labels: np.ndarray) -> Aims:
 class Predictor:
     """Log-odds of a network for many structures, without dropout."""
 
-    def __init__(self, model: AtomSets) -> None:
+    def __init__(self, model: Network) -> None:
         self._model = model
         compiled = tf.function(self._logits, input_signature=[*_ROWS, *_BATCHES])
         compiled.get_concrete_function()
@@ -110,7 +111,8 @@ class Program:
     def __init__(self, config: TrialConfig, dimension: int) -> None:
         self.holder: object = None
         """Whoever has reset it last; its weights are nobody else's business."""
-        self.model = AtomSets(config, dimension)
+        self._kind = find_model(config.model)
+        self.model = self._kind.network(config, dimension)
         self.optimiser = make_optimiser(config, self.model.norm_groups())
         self.variables = self.optimiser.variables
         self.predict = Predictor(self.model)
@@ -136,7 +138,7 @@ class Program:
         self._dropout = np.random.default_rng(dropout_seed)
         self.optimiser.configure(config, steps_per_epoch)
         if weights is None:
-            weights = initial_weights(config, self.model.dimension, weight_seed)
+            weights = self._kind.initial(config, self.model.dimension, weight_seed)
         self.take_weights(weights)
 
     def take_weights(self, weights: Mapping[str, np.ndarray]) -> None:
@@ -208,7 +210,7 @@ class Program:
                 [draw[row_bounds[i] : row_bounds[i + 1]] for draw in phi_draws],
                 [draw[first:last] for draw in rho_draws],
             )
-            shared = self.model.readout.shared_kernels()
+            shared = self.model.shared_kernels()
             with tf.GradientTape() as tape:
                 logits = self.model.logits(*inputs, draws, shared)
                 losses = tf.nn.sigmoid_cross_entropy_with_logits(target, logits)
@@ -270,7 +272,7 @@ class ProgramCache:
         return program
 
 
-def predict_probabilities(model: AtomSets, features: OrbitFeatures) -> np.ndarray:
+def predict_probabilities(model: Network, features: OrbitFeatures) -> np.ndarray:
     """Return float64 probabilities of class 1, shape (n_structures,), in the features' order."""
     return sigmoid(Predictor(model)(ResidentFeatures(features)))
 

@@ -14,9 +14,9 @@ import tensorflow as tf
 
 from sie.errors import InputError
 from sie.features.record import OrbitFeatures
-from sie.models.atomsets import initial_weights
 from sie.models.config import TrialConfig
 from sie.models.inputs import input_statistics, standardised
+from sie.models.registry import find_model
 from sie.training.aims import loss_terms
 from sie.training.batches import MASKS_PER_ORBIT, n_batches
 from sie.training.stacked_batches import stack_batches
@@ -24,7 +24,7 @@ from sie.training.stacked_program import StackedProgram
 from sie.training.trainer import pick_part
 
 _SHARED = (
-    *("n_layers", "n_neurons", "readout_width", "readout_steps", "batch_size"),
+    *("model", "n_layers", "n_neurons", "readout_width", "readout_steps", "batch_size"),
     *("pooling", "activation", "standardise", "optimiser", "schedule", "decay_epochs"),
 )
 
@@ -122,7 +122,7 @@ class StackedTrainer:
         if weights is None:
             pairs = zip(configs, states, strict=True)
             dimension = self._features.dimension
-            weights = [initial_weights(config, dimension, int(s[0])) for config, s in pairs]
+            weights = [find_model(c.model).initial(c, dimension, int(s[0])) for c, s in pairs]
         program = self._program(configs)
         program.reset(configs, n_batches(len(self._features), configs[0].batch_size), weights)
         orders, dropouts = ([np.random.default_rng(s[i]) for s in states] for i in (1, 2))

@@ -12,9 +12,9 @@ import numpy as np
 import tensorflow as tf
 
 from sie.models.config import TrialConfig
+from sie.models.registry import find_model
 from sie.models.set2set import SharedKernel
 from sie.models.shapes import require_shapes, stack
-from sie.models.stacked import StackedAtomSets
 from sie.training.stacked_batches import PARTS, StackedBatches
 from sie.training.stacked_optimiser import make_stacked_optimiser
 
@@ -33,7 +33,8 @@ class StackedProgram:
     """
 
     def __init__(self, config: TrialConfig, dimension: int, n_members: int) -> None:
-        self.model = StackedAtomSets(config, dimension, n_members)
+        model = find_model(config.model)
+        self.model = model.side_by_side(config, dimension, n_members)
         self.optimiser = make_stacked_optimiser(config, self.model.norm_groups())
         self._shape = config.n_layers, config.n_neurons
         draws = [tf.TensorSpec([n_members, None, config.n_neurons], tf.uint16)] * config.n_layers

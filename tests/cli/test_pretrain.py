@@ -65,6 +65,14 @@ def test_the_dry_run_says_what_would_happen_and_writes_nothing(parquet, tmp_path
     assert not list(tmp_path.rglob("*.npz"))
 
 
+def test_the_rule_that_ends_a_training_can_be_changed():
+    given, stock = (PretrainOptions(patience=n).settings()[0] for n in (30, None))
+    flat = [0.5] * 20
+    assert stock.why_ended(flat[:3]).startswith("no gain")
+    assert not given.why_ended(flat[:9])
+    assert given.why_ended(flat) == "all 40 epochs done"
+
+
 def test_networks_are_trained_once_and_found_by_shape(parquet, tmp_path, monkeypatch):
     chosen = options(parquet, tmp_path)
     text = run(chosen, monkeypatch)

@@ -4,16 +4,18 @@ import dataclasses
 import os
 import signal
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
 
+from sie.comparison.claim import claim
 from sie.comparison.compare import compare
 from sie.comparison.record import Evaluation, Kind
 from sie.comparison.workers import Job, run_jobs
 from sie.errors import TrackingError
 from sie.search.session import start_ray, stop_ray
-from sie.tracking.queries import children, get_run
+from sie.tracking.queries import children, get_run, search
 from sie.tracking.recorder import Recorder
 from sie.tracking.store import open_store
 from sie.training.record import TrialStatus
@@ -99,6 +101,20 @@ def test_every_repeat_is_what_its_seed_gives(network, folds, recorder):
         split = next(fold for fold in folds if fold.name == item.split)
         alone = network.evaluate(split, seeds[item.split, item.seed], None)
         assert item.probabilities == pytest.approx(alone.probabilities, abs=1e-4)
+
+
+def test_a_second_command_waits_until_the_first_has_ended(forest, folds, recorder, caplog):
+    done = []
+    second = Thread(target=lambda: done.append(run([forest], folds, 1, recorder)))
+    with claim(recorder):
+        second.start()
+        second.join(timeout=0.5)
+        assert second.is_alive()
+        assert not search(recorder.store, [recorder.experiment_id], "")
+    second.join(timeout=60)
+    ((_, counted),) = done
+    assert len(counted.lines) == 2
+    assert "waiting until it has ended" in caplog.text
 
 
 def test_a_store_that_is_away_for_a_while_loses_nothing(forest, folds, recorder, monkeypatch):

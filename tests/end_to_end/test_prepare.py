@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 
 from sie.datasets.storage import load_record
 
@@ -22,6 +23,15 @@ def test_the_starter_becomes_a_record_and_a_search_refuses_a_broken_one(terminal
     database = load_record(folder).database
     assert f"data record: results/starter/data ({database.hash})" in done.out
     assert f"dataset: starter ({database.hash})" in done.out
+    client = MlflowClient(f"sqlite:///{terminal.folder}/mlruns/mlflow.db")
+    experiment = client.get_experiment_by_name("study/starter")
+    (kept,) = client.search_runs([experiment.experiment_id])
+    assert kept.data.tags["dataset_hash"] == database.hash
+    assert {item.path for item in client.list_artifacts(kept.info.run_id, "figures")} == {
+        "figures/fig1.png", "figures/fig1.svg"
+    }  # fmt: skip
+    assert len(client.list_artifacts(kept.info.run_id, "data")) == 5
+    assert done.out.splitlines()[-1].startswith("next: ")
     (folder / "database.parquet").write_bytes(b"")
     refused = terminal.run("loco_search.py", "--dataset", folder, "--cluster", "0", "--dry-run")
     assert refused.code == 2

@@ -10,6 +10,7 @@ from ensemble_examples import (
     argyrodite,
     crystals,
     ensemble_of_views,
+    mixed_ensemble,
     rock_salt,
     small_ensemble,
 )
@@ -81,6 +82,44 @@ def test_members_see_new_crystals_through_their_own_views(tmp_path):
         np.testing.assert_allclose(scores[:, column], expected, rtol=2e-4)
     with pytest.raises(InputError, match=r"takes CAMNS-V1\+CAMN-V0\+V1 \(80\)"):
         loaded.score_features(compute_features(decorated, "CAMN", 1))
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory):
+    folder = save_ensemble(tmp_path_factory.mktemp("mixed") / "ensemble", mixed_ensemble())
+    return SuperionicEnsemble.load(folder)
+
+
+def test_a_forest_has_its_weight_and_the_networks_the_rest(mixed, ensemble):
+    given = {"Pu": rock_salt(anion="Pu"), **crystals()}
+    scores, networks = mixed.score(given), ensemble.score(given).members
+    forest = mixed.forest.of_compositions([s.composition for s in given.values()])
+    assert scores.members.shape == (5, len(mixed)) == (5, 7)
+    np.testing.assert_allclose(scores.members, np.column_stack([networks, forest]), rtol=1e-6)
+    np.testing.assert_allclose(scores.p_si, 0.6 * networks.mean(axis=1) + 0.4 * forest, rtol=1e-6)
+    variance = 0.6 * ((networks - scores.p_si[:, None]) ** 2).mean(axis=1)
+    variance += 0.4 * (forest - scores.p_si) ** 2
+    np.testing.assert_allclose(scores.sd, np.sqrt(variance), rtol=1e-6)
+    assert np.ptp(forest) > 0.2
+    assert mixed.words == "6 networks and a forest of 20 trees with weight 0.4"
+    # the composition is the crystal's own, whatever the networks are shown
+    features = mixed.features(given)
+    compositions = [given[entry].composition for entry in features.ids]
+    np.testing.assert_allclose(
+        mixed.score_features(features, compositions).p_si, scores.p_si, rtol=1e-6
+    )
+    for wrong in (None, compositions[1:]):
+        with pytest.raises(InputError, match="give the composition of each structure"):
+            mixed.score_features(features, wrong)
+    assert mixed.attention(features).shape == (6, len(features.rows))
+    assert mixed.weights_hash != ensemble.weights_hash
+
+
+def test_bad_structures_are_nan_beside_a_forest_too(mixed):
+    given = {"Na": rock_salt(cation="Na"), "LiBr": rock_salt(anion="Br"), "LiCl": rock_salt()}
+    scores = mixed.score(given, errors="nan")
+    np.testing.assert_array_equal(np.isnan(scores.p_si), [True, False, False])
+    assert scores.p_si[2] == pytest.approx(mixed.score(rock_salt()).p_si[0])
 
 
 def test_the_ways_to_ask_agree(ensemble):
@@ -168,7 +207,8 @@ def test_attention_sums_to_one_over_each_structure(ensemble):
     np.testing.assert_allclose(sums, 1, rtol=1e-5)
 
 
-def test_loading_and_scoring_need_none_of_the_heavy_packages(folder, tmp_path):
+def test_loading_and_scoring_need_none_of_the_heavy_packages(tmp_path):
+    folder = save_ensemble(tmp_path / "mixed", mixed_ensemble())
     path = tmp_path / "LiCl.cif"
     CifWriter(rock_salt()).write_file(path)
     script = f"""
@@ -182,5 +222,6 @@ def test_loading_and_scoring_need_none_of_the_heavy_packages(folder, tmp_path):
     )
     p_si, loaded = json.loads(ran.stdout)
     heavy = {"tensorflow", "tensorflow_addons", "keras", "ray", "maml", "megnet", "mlflow", "h5py"}
+    heavy |= {"sklearn"}
     assert not heavy & set(loaded)
     assert p_si == pytest.approx(SuperionicEnsemble.load(folder).score(rock_salt()).p_si[0], 1e-5)

@@ -4,9 +4,10 @@ import os
 
 import numpy as np
 import pytest
-from ensemble_examples import small_ensemble
+from ensemble_examples import mixed_ensemble, small_ensemble
 
 from sie.ensemble.storage import (
+    FOREST,
     HEAD,
     KNOWN,
     MEGNET,
@@ -60,6 +61,44 @@ def test_the_network_of_the_features_comes_along(folder):
                 for found, expected in zip(mine[part], layers, strict=True):
                     np.testing.assert_array_equal(found[0], expected[0])
                     np.testing.assert_array_equal(found[1], expected[1])
+
+
+def test_a_forest_comes_along_and_goes_with_its_ensemble(tmp_path):
+    saved = mixed_ensemble()
+    folder = save_ensemble(tmp_path / "e", saved)
+    loaded = load_ensemble(folder)
+    assert loaded.recipe == saved.recipe and loaded.recipe.hash == saved.recipe.hash
+    assert loaded.forest.elements == saved.forest.elements
+    for name, array in saved.forest.arrays.items():
+        assert loaded.forest.arrays[name].dtype == array.dtype
+        np.testing.assert_array_equal(loaded.forest.arrays[name], array)
+    with np.load(folder / FOREST, allow_pickle=False) as archive:
+        assert all(archive[key].dtype.kind in "fi" for key in archive.files)
+    content = bytearray((folder / FOREST).read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / FOREST).write_bytes(content)
+    with pytest.raises(InputError, match=r"forest\.npz is damaged"):
+        load_ensemble(folder)
+    save_ensemble(folder, small_ensemble())
+    assert not (folder / FOREST).exists()
+    assert load_ensemble(folder).forest is None
+
+
+def test_networks_alone_are_written_as_earlier_versions_read_them(folder, tmp_path):
+    head = json.loads((folder / HEAD).read_text())
+    assert head["format"] == 1
+    assert not {"forest", "calibration"} & {*head, *head["recipe"]}
+    mixed = save_ensemble(tmp_path / "mixed", mixed_ensemble())
+    assert json.loads((mixed / HEAD).read_text())["format"] == 2
+
+
+def test_a_forest_that_leads_nowhere_is_damage(tmp_path):
+    folder = save_ensemble(tmp_path / "e", mixed_ensemble())
+    head = json.loads((folder / HEAD).read_text())
+    head["forest"]["elements"] = ["Li"]
+    (folder / HEAD).write_text(json.dumps(head))
+    with pytest.raises(InputError, match="is damaged"):
+        load_ensemble(folder)
 
 
 def test_members_of_one_shape_share_an_array(folder):
@@ -123,8 +162,8 @@ def test_a_head_that_does_not_fit_is_refused(folder, change):
 
 def test_a_later_format_and_a_missing_folder_are_refused(folder, tmp_path):
     head = json.loads((folder / HEAD).read_text())
-    (folder / HEAD).write_text(json.dumps({**head, "format": 2}))
-    with pytest.raises(InputError, match="format 2, this version of sie reads 1; upgrade"):
+    (folder / HEAD).write_text(json.dumps({**head, "format": 3}))
+    with pytest.raises(InputError, match="format 3, this version of sie reads up to 2; upgrade"):
         load_ensemble(folder)
     with pytest.raises(InputError, match="no ensemble in"):
         load_ensemble(tmp_path / "nothing")

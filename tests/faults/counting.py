@@ -8,15 +8,13 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 
-from faults.searches import PLANNED, TRIALS, Search
+from faults.searches import EXPERIMENT, PLANNED, TRIALS, Search
 
 from sie.search.parent import AGAIN
 from sie.search.selection import OBJECTIVE
-from sie.tracking.queries import StoredRun, children, search
+from sie.tracking.queries import StoredRun, children
 from sie.tracking.store import Store
 from sie.training.record import TrialStatus
-
-EXPERIMENT = "loco/starter/CAMNS-V1"
 
 
 @dataclass(frozen=True)
@@ -42,12 +40,10 @@ class Count:
     statuses: dict[str, str]
 
 
-def count(search_: Search) -> Count:
+def count(searched: Search) -> Count:
     """Count the trials of a search that has come to its end."""
-    store = search_.store()
+    store, parents = searched.store(), searched.parents()
     experiment = store.experiment(EXPERIMENT)
-    query = f"tags.phase = 'cluster-search' and tags.search_name = '{search_.folder.name}'"
-    parents = search(store, [experiment], query)
     runs = [run for parent in parents for run in children(store, experiment, parent.run_id)]
     by_key: dict[str, list[StoredRun]] = defaultdict(list)
     for run in runs:
@@ -58,11 +54,11 @@ def count(search_: Search) -> Count:
         for run in several
         if run.ended not in (None, TrialStatus.INTERRUPTED)
     }
-    lost = [*_missing(ended), *_replaced(search_, ended)]
+    lost = [*_missing(ended), *_replaced(searched, ended)]
     doubled = [f"parent {run.run_id[:8]}" for run in parents[1:]]
     doubled += [f"{key}: {len(several)} runs" for key, several in by_key.items() if several[1:]]
     doubled += [f"{run.key}: curve twice" for run in ended.values() if _curve_twice(store, run)]
-    doubled += _trained_again(search_)
+    doubled += _trained_again(searched)
     if parents and parents[0].status != "FINISHED":
         lost.append(f"the search itself is {parents[0].status}")
     statuses = {key: str(run.ended) for key, run in sorted(ended.items())}
@@ -76,13 +72,13 @@ def _missing(ended: dict[str, StoredRun]) -> list[str]:
     return missing + [f"repeat {n} never ended" for n in range(repeats, PLANNED - TRIALS)]
 
 
-def _replaced(search_: Search, ended: dict[str, StoredRun]) -> list[str]:
+def _replaced(searched: Search, ended: dict[str, StoredRun]) -> list[str]:
     """Return trials whose first end the record had taken but does not hold.
 
     The seconds that a training took tell one training from another.
     """
     first: dict[str, float] = {}
-    for line in search_.ends():
+    for line in searched.ends():
         if _for_good(line):
             first.setdefault(line["key"], line["seconds_training"])
     lost = []
@@ -93,9 +89,9 @@ def _replaced(search_: Search, ended: dict[str, StoredRun]) -> list[str]:
     return lost
 
 
-def _trained_again(search_: Search) -> list[str]:
+def _trained_again(searched: Search) -> list[str]:
     trainings: dict[str, set[float]] = defaultdict(set)
-    for line in search_.ends():
+    for line in searched.ends():
         if _for_good(line):
             trainings[line["key"]].add(line["seconds_training"])
     return [f"{key}: trained {len(s)} times" for key, s in trainings.items() if len(s) > 1]

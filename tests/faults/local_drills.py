@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 from faults.counting import Count, count
-from faults.searches import TRIALS, Lab, Search, Start, pick_numbers
+from faults.lab import Lab
+from faults.searches import TRIALS, Search, Start, pick_numbers
 from processes import kill
 
 GIGABYTE = 2**30
@@ -60,7 +61,7 @@ def conclude(search: Search, calm: float, faults: int = 1, remarks: Sequence[str
     search.run_to_the_end()
     remarks = list(remarks)
     remarks += [f"start {s.number + 1} hung" for s in search.starts if s.hung]
-    if search.starts[-1].code != 0:
+    if search.starts[-1].code != 0 and not search.over:
         remarks.append(f"the last start ended with {search.starts[-1].code}")
     return Result(count(search), faults, search.wall, calm, tuple(search.starts), tuple(remarks))
 
@@ -93,6 +94,8 @@ def kill_driver(lab: Lab, draw: random.Random, kills: int = 1) -> Result:
             if not search.kill_driver():
                 break
             killed += 1
+            if search.over:
+                break
             search.start()
         return conclude(search, calm, killed)
 

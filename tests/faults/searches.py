@@ -8,12 +8,11 @@ from __future__ import annotations
 import json
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from processes import command_line, family, kill, marked
 
 from sie.search.record import Phase
 from sie.search.seeds import derive_seed
+from sie.tracking.queries import StoredRun, search
 from sie.tracking.store import Store, open_store
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -30,6 +30,8 @@ HOOK = Path(__file__).resolve().parent / "hook"
 SCRIPT = REPOSITORY / "experiments" / "loco_search.py"
 SEED = 42
 TRIALS, TOP, REPEATS = 10, 1, 1
+EXPERIMENT = "loco/starter/CAMNS-V1"
+SHOWN = "winner of cluster 0"
 PLANNED = TRIALS + TOP * REPEATS
 SMALL = (
     "--cluster", 0, "--search-space", "quick", "--trials", TRIALS, "--top", TOP,
@@ -161,8 +163,26 @@ class Search:
         self.starts.append(Start(process, self.folder, number))
         return self.starts[-1]
 
+    @property
+    def over(self) -> bool:
+        """Whether the result has been shown and recorded: after that nobody starts it again.
+
+        A driver that is killed while it tidies up may have come so far.
+        """
+        if self.starts[-1].code is None or SHOWN not in self.starts[-1].said:
+            return False
+        return [parent.status for parent in self.parents()] == ["FINISHED"]
+
+    def parents(self) -> list[StoredRun]:
+        """Return the runs of the search itself; there should be one."""
+        store = self.store()
+        query = f"tags.phase = 'cluster-search' and tags.search_name = '{self.folder.name}'"
+        return search(store, [store.experiment(EXPERIMENT)], query)
+
     def run_to_the_end(self, more_starts: int = 3) -> None:
         """Wait for the search under way; where it gave up, give the same command again."""
+        if self.over:
+            return
         if self.starts[-1].code not in (None, 0):
             self.start()
         while self.starts[-1].wait() != 0 and more_starts:
@@ -193,7 +213,7 @@ class Search:
             return []
         return [json.loads(line) for line in self.witness.read_text().splitlines()]
 
-    def wait_for_ends(self, n: int, seconds: float = 180) -> bool:
+    def wait_for_ends(self, n: int, seconds: float = PATIENCE) -> bool:
         """Wait until n trials have ended in all; False when the search ended before."""
         deadline = time.monotonic() + seconds
         while len(self.ends()) < n and time.monotonic() < deadline:
@@ -227,67 +247,6 @@ def hooked_environment(plan: Path) -> dict[str, str]:
     path = os.pathsep.join([*own, *rest])
     # workers as eager as other programs, on a busy machine too
     return {"PYTHONPATH": path, "SIE_DRILL": str(plan), "RAY_worker_niceness": "0"}
-
-
-class Lab:
-    """Where drills work: folders with a store, features that are computed once, calm runs.
-
-    Parameters
-    ----------
-    root : Path
-        Everything goes below it.
-    measure : bool
-        Run searches undisturbed for the wall-time cost.
-    """
-
-    def __init__(self, root: Path, measure: bool = True) -> None:
-        self.root, self.cache, self._measure = root, root / "cache", measure
-        self.calm_seconds: dict[str, float] = {}
-        # a new store takes ten seconds; an empty one may be copied
-        open_store(None, root / "template")
-
-    def folder(self, name: str) -> Path:
-        """Return a new folder with an empty store in ``mlruns/``."""
-        taken = sum(1 for _ in self.root.glob(f"{name}-*"))
-        folder = self.root / f"{name}-{taken + 1}"
-        (folder / "mlruns").mkdir(parents=True)
-        shutil.copy(self.root / "template" / "mlflow.db", folder / "mlruns" / "mlflow.db")
-        return folder
-
-    def search(self, name: str, **settings: Any) -> Search:
-        """Return a search in a new folder."""
-        return Search(self.folder(name), self.cache, **settings)
-
-    def calm(self, setting: str, make: Callable[[str], Search] | None = None) -> float:
-        """Return the wall time of the search undisturbed, run once for each setting; 30 s if not.
-
-        Parameters
-        ----------
-        setting : str
-            Says on what it runs.
-        make : callable
-            Makes the search from a name.
-        """
-        if not self._measure:
-            return 30.0
-        if setting not in self.calm_seconds:
-            search = make(f"calm-{setting}") if make else self.search(f"calm-{setting}")
-            try:
-                # the first one computes features that the others find
-                if not any(self.cache.glob("*")):
-                    self.warm()
-                search.start().wait()
-                if search.starts[-1].code != 0:
-                    raise RuntimeError(f"undisturbed ({setting}): {search.starts[-1].said[-2000:]}")
-                self.calm_seconds[setting] = search.wall
-            finally:
-                search.clear()
-        return self.calm_seconds[setting]
-
-    def warm(self) -> None:
-        """Compute the features."""
-        search = self.search("warm", options=("--dry-run",))
-        search.start().wait()
 
 
 def pick_numbers(draw: random.Random, n: int = 1) -> list[int]:

@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 from clusters import HostCluster, RayCluster
+from faults.lab import Lab
 from faults.local_drills import Result, after_some_trials, cleared, conclude, one_start_wanted
-from faults.searches import PACE, Lab, Search, hooked_environment
+from faults.searches import PACE, Search, hooked_environment
 from hosts import Hosts
 from processes import kill
 from services import MlflowServer, Postgres

@@ -19,8 +19,8 @@ from typing import Any
 import pytest
 from faults import local_drills as local
 from faults import service_drills as services
+from faults.lab import UNKNOWN, Lab
 from faults.local_drills import Result
-from faults.searches import Lab
 from rich.table import Table
 
 from sie.tracking.environment import code_hash, code_version
@@ -99,6 +99,8 @@ class Row:
         Details of what is lost or doubled, and what else was not as it should be.
     skipped : str
         Why it could not be made here.
+    seeds : list of int
+        Of the moments and victims.
     """
 
     name: str
@@ -113,6 +115,7 @@ class Row:
     costs: list[float] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     skipped: str = ""
+    seeds: list[int] = field(default_factory=list)
 
     def add(self, result: Result) -> None:
         """Take in one search."""
@@ -124,7 +127,8 @@ class Row:
         self.doubled += len(count.doubled)
         self.tracebacks += result.tracebacks
         self.starts += len(result.starts)
-        self.costs.append((result.wall - result.calm) / max(result.faults, 1))
+        if result.calm != UNKNOWN:
+            self.costs.append((result.wall - result.calm) / max(result.faults, 1))
         folder = result.starts[0].folder.name
         details = (*count.lost, *count.doubled, *result.remarks)
         self.remarks += [f"{folder}: {text}" for text in details]
@@ -152,20 +156,65 @@ class Row:
             "starts": self.starts,
             "tracebacks": self.tracebacks,
             "wall_time_cost_s": round(self.cost, 1) if self.costs else None,
+            "costs_s": [round(cost, 1) for cost in self.costs],
             "remarks": self.remarks,
             "skipped": self.skipped,
+            "seeds": self.seeds,
         }
 
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any]) -> Row:
+        """Return a row of drills.json, to be added to."""
+        return cls(
+            plain["name"],
+            plain["fault"],
+            times=plain["times_tried"],
+            planned=plain["trials_planned"],
+            ended=plain["trials_ended"],
+            lost=plain["trials_lost"],
+            doubled=plain["trials_doubled"],
+            tracebacks=plain["tracebacks"],
+            starts=plain["starts"],
+            costs=plain["costs_s"],
+            remarks=plain["remarks"],
+            seeds=plain["seeds"],
+        )
 
-def run_drill(drill: Drill, lab: Lab, seed: int, times: int | None = None) -> Row:
-    """Make one fault as often as asked for; moments and victims follow from seed and name."""
+
+def run_drill(
+    drill: Drill,
+    lab: Lab,
+    seed: int,
+    times: int | None = None,
+    row: Row | None = None,
+    after: Callable[[Row], object] = lambda row: None,
+) -> Row:
+    """Make one fault as often as asked for; moments and victims follow from seed and name.
+
+    Parameters
+    ----------
+    drill : Drill
+        What to break.
+    lab : Lab
+        Where.
+    seed : int
+        Of the moments and victims.
+    times : int, optional
+        How often; by default as often as the drill says.
+    row : Row, optional
+        What an earlier run of the drill came to; this one adds to it.
+    after : callable
+        Called with what there is after every search.
+    """
     draw = random.Random(f"{seed}/{drill.name}")
-    row = Row(drill.name, drill.fault)
-    wanted = times or drill.times
+    row = row or Row(drill.name, drill.fault)
+    row.seeds.append(seed)
+    wanted = row.times + (times or drill.times)
     try:
         for _ in range(2 * wanted):
             if row.times < wanted:
                 row.add(drill.run(lab, draw))
+                after(row)
     except pytest.skip.Exception as reason:
         row.skipped = str(reason)
     except Exception as error:  # noqa: BLE001 - one drill that breaks must not end the others
@@ -200,10 +249,16 @@ def _cells(row: dict[str, Any]) -> list[str]:
     return [row["fault"], *map(str, cells)]
 
 
-def write(path: Path, rows: Sequence[Row], seed: int, calm: dict[str, float]) -> list[dict]:
+def read(path: Path) -> dict[str, Row]:
+    """Return what drills.json says of the present sources, by the names of the drills."""
+    old = json.loads(path.read_text())["drills"] if path.exists() else []
+    return {row["name"]: Row.from_dict(row) for row in old if row["code_hash"] == code_hash()}
+
+
+def write(path: Path, rows: Sequence[Row], calm: dict[str, float]) -> list[dict]:
     """Write drills.json and return its rows; those of drills that were not made now stay."""
     old = json.loads(path.read_text())["drills"] if path.exists() else []
-    made = {"seed": seed, "code_hash": code_hash(), "undisturbed_s": calm}
+    made = {"code_hash": code_hash(), "undisturbed_s": calm}
     made["when"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     known = {row["name"]: row for row in old} | {row.name: row.as_dict() | made for row in rows}
     content = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from faults.searches import Lab
+from faults.lab import Lab
 from faults.suite import DRILLS, Drill, run_drill
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from sie.errors import InputError
 from sie.features.record import OrbitFeatures
-from sie.models import forward
+from sie.models import atomsets_forward, forward
 from sie.models.config import TrialConfig
 from sie.models.forward import attention, log_odds, stack
 from sie.models.readout_weights import to_maml
@@ -121,7 +121,7 @@ def test_many_structures_are_those_of_the_predictor(monkeypatch):
 @pytest.mark.parametrize("pays", [True, False])
 @pytest.mark.parametrize("steps", [1, 2, 3])
 def test_scores_and_shares_are_those_of_the_equations(steps, pays, monkeypatch):
-    monkeypatch.setattr(forward, "_folding_pays", lambda *_: pays)
+    monkeypatch.setattr(atomsets_forward, "_folding_pays", lambda *_: pays)
     config = replace(CONFIG, readout_steps=steps)
     odds, shares = zip(*(by_hand(weights, config, FEATURES) for weights in MEMBERS), strict=True)
     np.testing.assert_allclose(log_odds(STACKED, config, FEATURES), odds, rtol=1e-4, atol=1e-5)

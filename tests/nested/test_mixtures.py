@@ -71,8 +71,8 @@ def test_labels_of_the_outer_cluster_change_nothing(outer):
     expected = {m: (plain.inside(m, outer), plain.outside(m, outer)) for m in MIXTURES}
     flipped = {e: 1 - v if e in FRAME.members(outer) else v for e, v in LABELS.items()}
     frame = Frame(flipped, FRAME.validation, 2, "hash")
-    again = {name: [score(s.fits, frame) for s in of] for name, of in plain._networks.items()}
-    other = Mixer(again, plain._forest, frame, RULE)
+    again = {name: [score(s.fits, frame) for s in of] for name, of in plain.networks.items()}
+    other = Mixer(again, plain.forest, frame, RULE)
     for mixture, (inside, outside) in expected.items():
         assert other.inside(mixture, outer) == inside
         assert np.array_equal(other.outside(mixture, outer), outside)

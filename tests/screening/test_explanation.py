@@ -2,7 +2,14 @@ import dataclasses
 
 import numpy as np
 import pytest
-from ensemble_examples import argyrodite, ensemble_of_views, rock_salt, skewed, small_ensemble
+from ensemble_examples import (
+    argyrodite,
+    ensemble_of_views,
+    mixed_ensemble,
+    rock_salt,
+    skewed,
+    small_ensemble,
+)
 from pymatgen.io.cif import CifWriter
 
 from sie.cli.explain import explain_parser, main
@@ -50,6 +57,15 @@ def test_every_orbit_is_named_with_its_share(made):
         ("Cl0.6 S0.4", 4, "a"),
         ("Cl0.4 S0.6", 4, "c"),
     }
+
+
+def test_a_forest_counts_in_the_score_and_looks_at_no_orbit(ensemble):
+    mixed = SuperionicEnsemble(mixed_ensemble("CAMN"))
+    alone, found = (explain(made, argyrodite()) for made in (ensemble, mixed))
+    assert found.orbits == alone.orbits
+    scores = mixed.score(argyrodite())
+    assert (found.p_si, found.sd) == (scores.p_si[0], scores.sd[0])
+    assert found.p_si != pytest.approx(alone.p_si, abs=0.01)
 
 
 def test_the_share_stands_beside_the_orbit_it_belongs_to(ensemble):

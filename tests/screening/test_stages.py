@@ -1,6 +1,12 @@
 import numpy as np
 import pytest
-from ensemble_examples import crystals, ensemble_of_views, rock_salt, small_ensemble
+from ensemble_examples import (
+    crystals,
+    ensemble_of_views,
+    mixed_ensemble,
+    rock_salt,
+    small_ensemble,
+)
 from pymatgen.core import Composition, Lattice, Structure
 
 from sie.ensemble.predictor import SuperionicEnsemble
@@ -52,7 +58,7 @@ def rows(result):
     return {row["id"]: row for row in result.table.to_pylist()}
 
 
-@pytest.mark.parametrize("made", [small_ensemble, ensemble_of_views])
+@pytest.mark.parametrize("made", [small_ensemble, mixed_ensemble, ensemble_of_views])
 def test_scores_are_those_that_the_ensemble_gives_by_itself(made):
     ensemble = SuperionicEnsemble(made())
     result = screened(ensemble, Listed(crystals()))
@@ -112,9 +118,9 @@ def test_no_more_than_a_group_is_read_before_it_is_screened(ensemble, monkeypatc
 
     score = ensemble.score_features
 
-    def watching(features):
+    def watching(features, compositions):
         seen.append(len(read))
-        return score(features)
+        return score(features, compositions)
 
     monkeypatch.setattr(ensemble, "score_features", watching)
     screened(ensemble, Watched(crystals()))

@@ -7,7 +7,8 @@ from search_examples import make_plan
 
 from sie.errors import InputError
 from sie.models.config import TrialConfig
-from sie.search.plan import ONLY_IF_CHOSEN, PRESETS, Budget, Mode, Sampler, Scheduler
+from sie.search.choices import Sampler, Scheduler
+from sie.search.plan import ONLY_IF_CHOSEN, PRESETS, Budget, Mode
 
 
 def test_the_default_budget_is_the_articles():

@@ -1,6 +1,8 @@
 """A search in a real store: created once, taken up again, rescued when the store is away."""
 
 import dataclasses
+import re
+import time
 
 import numpy as np
 import pytest
@@ -8,22 +10,30 @@ from search_examples import SPACE, make_ended, make_plan, make_result
 
 from sie.errors import InputError, TrackingError
 from sie.models.config import TrialConfig
-from sie.search.plan import Sampler
+from sie.reporting.search_views import search_views
+from sie.search.choices import Sampler
+from sie.search.differences import SPACE_FILE
 from sie.search.points import best_of_search
 from sie.search.record import (
     EndedTrial,
+    Phase,
     PhaseTime,
     SearchOutcome,
     TimeUse,
+    TrialTask,
     trial_from_plain,
     trial_to_plain,
 )
 from sie.search.recording import SearchRecord
+from sie.search.selection import judge_repeats, top_configurations
 from sie.search.space import parse_space
 from sie.tracking import ownership
+from sie.tracking.inputs import DataInput
+from sie.tracking.machine import Machine
 from sie.tracking.queries import children, get_run
 from sie.tracking.recorder import Recorder
 from sie.tracking.store import open_store
+from sie.tracking.views import Page
 from sie.training.record import TrialStatus
 
 
@@ -141,6 +151,122 @@ def test_fresh_starts_anew(record, recorder, tmp_path, request):
     assert again(recorder, tmp_path, request, fresh=True).parent != record.parent
 
 
+def ended_search(record):
+    """Two trials, one that failed, a repeat of the better one."""
+    searched = (
+        make_ended(0, 0.5),
+        make_ended(1, 0.7),
+        EndedTrial(make_ended(2, 0.9).task, make_result([], TrialStatus.FAILED), 0.0),
+    )
+    config = searched[1].task.config
+    repeat = TrialTask("repeat-0", Phase.REPEAT, 0, config, 7)
+    repeated = (EndedTrial(repeat, make_result([0.65] * 60), 0.65),)
+    play(record, *searched, *repeated)
+    verdict = judge_repeats(config, [repeated[0].result], make_plan().rule)
+    return dataclasses.replace(
+        outcome(record), searched=searched, repeated=repeated, judged=(verdict,), winner=verdict
+    )
+
+
+def numbers(recorder, parent, *names):
+    runs = children(recorder.store, recorder.experiment_id, parent)
+    found = {run.key: [run.metrics.get(name) for name in names] for run in runs}
+    return {key: tuple(v if v is None else round(v, 9) for v in own) for key, own in found.items()}
+
+
+def test_every_run_of_an_ended_search_has_its_score_and_rank(record, recorder):
+    ended = ended_search(record)
+    assert numbers(recorder, record.parent, "rank")["trial-0001"] == (None,)
+    record.close(ended, 0.4)
+    assert numbers(recorder, record.parent, "best_val_auc_pr", "rank") == {
+        "trial-0000": (0.5, 2), "trial-0001": (0.7, 1), "trial-0002": (0, 3), "repeat-0": (0.65, 1),
+    }  # fmt: skip
+    parent = get_run(recorder.store, record.parent)
+    assert (parent.metrics["best_val_auc_pr"], parent.metrics["rank"]) == (0.65, 1)
+    assert parent.tags["status"] == "completed"
+
+
+def test_a_search_without_repeats_has_the_best_trials_score_and_no_winner(record, recorder):
+    ended = dataclasses.replace(ended_search(record), judged=(), winner=None)
+    trials = [(t.task.number, t.task.config, t.result) for t in ended.searched]
+    top = tuple(top_configurations(trials, make_plan().rule, 1))
+    record.close(dataclasses.replace(ended, top=top), 0.4)
+    parent = get_run(recorder.store, record.parent)
+    assert (parent.metrics["best_val_auc_pr"], parent.metrics["rank"]) == (0.7, 1)
+    assert not parent.has_window
+
+
+def test_a_stopped_search_has_no_ranks_yet_and_the_resumed_one_has_all(
+    record, recorder, tmp_path, request
+):
+    ended = ended_search(record)
+    record.close(dataclasses.replace(ended, winner=None, interrupted=True), 0.4)
+    assert set(numbers(recorder, record.parent, "rank").values()) == {(None,)}
+    assert "rank" not in get_run(recorder.store, record.parent).metrics
+    second = again(recorder, tmp_path, request)
+    assert get_run(recorder.store, record.parent).tags["status"] == "running"
+    play(second, make_ended(2, 0.9))
+    searched = (*ended.searched[:2], make_ended(2, 0.9))
+    second.close(dataclasses.replace(ended, searched=searched), 0.4)
+    ranks = numbers(recorder, record.parent, "rank")
+    assert ranks == {
+        "trial-0000": (3,), "trial-0001": (2,), "trial-0002": (1,), "repeat-0": (1,)
+    }  # fmt: skip
+
+
+def test_an_end_that_the_store_takes_late_is_written_once(record, recorder, monkeypatch):
+    ended, close, calls = ended_search(record), recorder.close_run, []
+
+    def away_at_first(*args, **kwargs):
+        calls.append(args)
+        if len(calls) < 3:
+            raise TrackingError("away")
+        close(*args, **kwargs)
+
+    monkeypatch.setattr(recorder, "close_run", away_at_first)
+    monkeypatch.setattr("sie.tracking.writer.FIRST_WAIT_S", 0.01)
+    record.close(ended, 0.4, Page("# note", search_views(make_plan(), record.parent)))
+    assert get_run(recorder.store, record.parent).status == "FINISHED"
+    client = recorder.store.client()
+    for run in children(recorder.store, recorder.experiment_id, record.parent):
+        assert len(client.get_metric_history(run.run_id, "rank")) == 1
+        assert len(client.get_metric_history(run.run_id, "best_val_auc_pr")) == 1
+
+
+def test_every_run_names_dataset_cluster_phase_and_status(recorder, tmp_path, request):
+    data = DataInput("d", "a", "sie.datasets.starter", "cluster 0 left out")
+    record = SearchRecord(recorder, make_plan(), name_of(request), tmp_path, data=data)
+    record.trial_started(make_ended(1, 0.5).task)
+    play(record, make_ended(0, 0.5))
+    client = recorder.store.client()
+    runs = children(recorder.store, recorder.experiment_id, record.parent)
+    tags = [(run.tags["cluster"], run.tags["phase"], run.tags["status"]) for run in runs]
+    assert tags == [("0", "search", "completed"), ("0", "search", "running")]
+    assert [run.params["cluster"] for run in runs] == ["0", "0"]
+    assert runs[0].config == make_ended(0, 0.5).task.config
+    for run_id in (record.parent, runs[0].run_id):
+        (found,) = client.get_run(run_id).inputs.dataset_inputs
+        assert (found.dataset.name, found.dataset.digest) == ("d", "a")
+
+
+def test_system_metrics_go_to_the_parent_until_the_search_ends(
+    recorder, tmp_path, request, monkeypatch
+):
+    monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.1")
+    machine = Machine(tmp_path)
+    record = SearchRecord(recorder, make_plan(), name_of(request), tmp_path, machine=machine)
+    deadline = time.monotonic() + 20
+    name = "system/disk_usage_percentage"
+    while name not in get_run(recorder.store, record.parent).metrics:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    record.close(outcome(record), 0.4)
+    client = recorder.store.client()
+    before = len(client.get_metric_history(record.parent, name))
+    time.sleep(0.3)
+    assert len(client.get_metric_history(record.parent, name)) == before
+
+
 def test_a_store_that_is_away_for_a_while_loses_nothing(record, recorder, monkeypatch):
     first, second = make_ended(0, 0.5), make_ended(1, 0.6)
     with monkeypatch.context() as away:
@@ -249,6 +375,34 @@ def test_resume_goes_on_or_says_what_differs(record, recorder, tmp_path, request
     assert again(recorder, tmp_path, request, resume=True).parent == record.parent
     with pytest.raises(InputError, match="is under way in another process"):
         again(recorder, tmp_path, request, resume=True)
+
+
+NARROW = parse_space({"parameters": {"max_lr": {"choice": [1e-3]}, "batch_size": {"value": 8}}})
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"dataset_hash": "other"}, "differs in dataset_hash a -> other (cluster 0)"),
+        ({"split_hash": "other"}, "differs in split_hash c -> other (cluster 0)"),
+        (
+            {"space": NARROW},
+            f"differs in space {SPACE.hash} -> {NARROW.hash} (max_lr {{0.001, 0.003, 0.005}} -> "
+            "{0.001}; dropout_phi uniform [0, 0.5] -> the default; n_layers {2, 3} -> the default; "
+            "batch_size the default -> value [8]) (cluster 0)",
+        ),
+    ],
+    ids=["dataset", "split", "space"],
+)
+def test_another_dataset_split_or_space_is_refused_with_what_differs(
+    record, recorder, tmp_path, request, change, words
+):
+    recorder.save_json(record.parent, SPACE.as_dict(), SPACE_FILE)
+    record.close(outcome(record, interrupted=True), 0.4)
+    other = dataclasses.replace(make_plan(), **change)
+    with pytest.raises(InputError, match=re.escape(words)):
+        SearchRecord(recorder, other, name_of(request), tmp_path, resume=True)
+    assert again(recorder, tmp_path, request, resume=True).parent == record.parent
 
 
 def test_a_search_of_another_sampler_is_not_gone_on_with(record, recorder, tmp_path, request):

@@ -7,7 +7,8 @@ import pytest
 from ray.tune.schedulers import FIFOScheduler, MedianStoppingRule, TrialScheduler
 from search_examples import make_ended, make_plan
 
-from sie.search.plan import REPEATABLE_BATCH, Mode, Scheduler
+from sie.search.choices import Scheduler
+from sie.search.plan import REPEATABLE_BATCH, Mode
 from sie.search.schedule import BatchHalving, BatchMedian, make_scheduler
 from sie.training.record import TrialStatus
 

@@ -78,7 +78,7 @@ def test_occupancy_is_kept_and_removing_lithium_commutes(sites):
         try:
             shown[representation] = represent(structure, representation)
         except InputError:
-            assert not representation.keeps_lithium
+            assert representation in ("CAN", "CANS")
             assert all(set(site) == {"Li+"} for site in sites)
             return
     for whole, bare in (("CAMN", "CAN"), ("CAMNS", "CANS")):

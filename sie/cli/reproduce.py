@@ -76,8 +76,9 @@ def reproduction(study: Study, spaces: Path, tracking_uri: str | None = None) ->
     if tracking_uri and not urlsplit(tracking_uri).password:
         given["tracking_uri"] = tracking_uri
     if not (space and space.views):  # else the space says what is seen
+        level = search.param("level").removeprefix("V")
         given["representation"] = search.param("representation")
-        given["level"] = int(search.param("level").removeprefix("V") or 0)
+        given["level"] = int(level) if level.isdecimal() else 0
     options = LocoOptions(
         space=space or SearchSpace("unknown", ()),
         record_folder=Path("mlruns"),

@@ -176,8 +176,7 @@ class DevelopmentData:
     def seen_through(self, views: Sequence[str]) -> LearningProblem:
         """Return the learning problem of configurations that choose among views.
 
-        The columns of all views stand side by side, once, over the orbits that their
-        representations share.
+        All their columns stand side by side, over the orbits that their representations share.
 
         Raises
         ------

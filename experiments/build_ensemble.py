@@ -54,6 +54,11 @@ def parser() -> argparse.ArgumentParser:
         help="configurations of each cluster, from the best (default: %(default)s)",
     )
     which.add_argument(
+        "--search-space",
+        metavar="NAME|YAML",
+        help="that of the searches, where their configurations chose a view (else not needed)",
+    )
+    which.add_argument(
         "--winner",
         choices=("best", "significant"),
         default="best",

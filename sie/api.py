@@ -198,17 +198,22 @@ def search_clusters(
     )
     if run(loco, _quiet(console)).interrupted:
         raise KeyboardInterrupt
-    return read_searches(data, name=name, tracking_uri=tracking_uri, record_folder=record_folder)
+    return read_searches(
+        data, name=name, space=space, tracking_uri=tracking_uri, record_folder=record_folder
+    )
 
 
 def read_searches(
     data: Data,
     *,
     name: str = "search",
+    space: FilePath | None = None,
     tracking_uri: str | None = None,
     record_folder: FilePath = RECORD_FOLDER,
 ) -> Study:
     """Return the newest finished search of every cluster from MLflow.
+
+    A space is only needed where its configurations chose a view.
 
     Raises
     ------
@@ -219,7 +224,7 @@ def read_searches(
     from sie.reporting.search_report.reading import read_study
 
     store = open_existing(tracking_uri, Path(record_folder))
-    return read_study(store, _experiment(data), name)
+    return read_study(store, _experiment(data, space), name)
 
 
 def trials_table(study: Study) -> pd.DataFrame:
@@ -384,6 +389,7 @@ def write_report(
     data: Data,
     *,
     name: str = "search",
+    space: FilePath | None = None,
     out: FilePath | None = None,
     tracking_uri: str | None = None,
     record_folder: FilePath = RECORD_FOLDER,
@@ -397,6 +403,8 @@ def write_report(
         As for the searches.
     name : str
         Name of the searches.
+    space : str or Path, optional
+        That of the searches; only needed where its configurations chose a view.
     out : Path, optional
         The file; default: below results/reports.
 
@@ -409,7 +417,7 @@ def write_report(
     from sie.cli.report import write_report as run
 
     options = ReportOptions(
-        experiment=_experiment(data),
+        experiment=_experiment(data, space),
         name=name,
         out=None if out is None else Path(out),
         tracking_uri=tracking_uri,
@@ -424,8 +432,14 @@ def _quiet(console: Console | None) -> Console:
     return console or Console(quiet=True)
 
 
-def _experiment(data: Data) -> str:
-    return f"loco/{load_data(data).name}/{data.representation}-V{data.level}"
+def _experiment(data: Data, space: FilePath | None) -> str:
+    from sie.features.views import union
+    from sie.search.space import read_space, space_path
+
+    folder = arguments.REPOSITORY / "search_spaces"
+    views = () if space is None else read_space(space_path(str(space), folder)).views
+    seen_as = str(union(views)) if views else f"{data.representation}-V{data.level}"
+    return f"loco/{load_data(data).name}/{seen_as}"
 
 
 def _cluster_words(cluster: int | str | Sequence[int]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
 
 import numpy as np
 from pymatgen.core import Lattice, Structure
@@ -17,6 +17,7 @@ from sie.ensemble.record import (
     Recipe,
     TrainedEnsemble,
 )
+from sie.features.views import parse_view, union
 from sie.models.config import TrialConfig
 from sie.models.initial import glorot_uniform
 from sie.models.readout_weights import initial_readout
@@ -107,14 +108,33 @@ def small_ensemble(representation: str = "CAMNS", level: str = "V1") -> TrainedE
     )  # fmt: skip
 
 
+VIEWS = ("CAMNS-V1", "CAMN-V0+V1", "CAMN-V1+CAMNS-V1")
+
+
+def ensemble_of_views() -> TrainedEnsemble:
+    """The same networks, those of every cluster with a view of their own."""
+    plain, whole = small_ensemble(), union(VIEWS)
+    members = tuple(
+        replace(m, config=replace(m.config, view=VIEWS[m.cluster])) for m in plain.members
+    )
+    representation, _, level = str(whole).rpartition("-")
+    recipe = replace(plain.recipe, representation=representation, level=level, members=members)
+    weights = [
+        random_weights(m.config, parse_view(m.config.view).dimension, m.seed) for m in members
+    ]
+    vectors = np.random.default_rng(5).normal(size=(4, whole.dimension))
+    known = replace(plain.known, mean_vectors=vectors)
+    return replace(plain, recipe=recipe, members=members, weights=weights, known=known)
+
+
 def mixed_ensemble(
     representation: str = "CAMNS", level: str = "V1", weight: float = 0.4
 ) -> TrainedEnsemble:
     """The small ensemble with a forest, which has learnt from the four known compounds."""
     small = small_ensemble(representation, level)
-    recipe = dataclasses.replace(small.recipe, forest=ForestPart(weight, 3, 20))
+    recipe = replace(small.recipe, forest=ForestPart(weight, 3, 20))
     forest = forest_of(recipe, small.known, small.known.ids)
-    return dataclasses.replace(small, recipe=recipe, forest=forest)
+    return replace(small, recipe=recipe, forest=forest)
 
 
 def left_out_predictions(n: int = 120, forest: bool = True, seed: int = 8) -> LeftOutPredictions:
@@ -134,6 +154,6 @@ def calibrated_ensemble(
 ) -> TrainedEnsemble:
     """The mixed ensemble with a calibration on made-up predictions."""
     mixed = mixed_ensemble(representation, level)
-    recipe = dataclasses.replace(mixed.recipe, calibration=CalibrationPart(method))
+    recipe = replace(mixed.recipe, calibration=CalibrationPart(method))
     calibration = Calibration.fit(method, left_out_predictions())
-    return dataclasses.replace(mixed, recipe=recipe, calibration=calibration)
+    return replace(mixed, recipe=recipe, calibration=calibration)

@@ -49,6 +49,7 @@ from sie.ensemble.winners import (
     select_searches,
 )
 from sie.errors import InputError, SieError, TrackingError
+from sie.features.views import union
 from sie.models.pretrained import StartingWeights
 from sie.search.estimate import machine_flops
 from sie.search.problem import DevelopmentData, LearningProblem, prepare_development
@@ -114,8 +115,9 @@ def _plan(options: EnsembleOptions, stage: Callable[[str], None], console: Conso
         options.dataset, data_dir=options.data_dir, table=options.table, cifs=options.cifs
     )
     stage("opening the MLflow store")
-    representation = Representation(options.representation)
-    experiment = f"loco/{database.name}/{representation}-V{options.level}"
+    representation, views = Representation(options.representation), options.views
+    seen_as = str(union(views)) if views else f"{representation}-V{options.level}"
+    experiment = f"loco/{database.name}/{seen_as}"
     store = _store(options)
     found = find_searches(store, experiment, options.name, options.code)
     like = next(iter((*found.finished.values(), *found.unfinished.values())), None)
@@ -123,7 +125,7 @@ def _plan(options: EnsembleOptions, stage: Callable[[str], None], console: Conso
         raise _no_search(options, experiment)
     data, _, _ = prepare_development(database, options.clusters, stage, options.test_set)
     stage("computing features")
-    problem = data.seen_as(representation, options.level)
+    problem = data.seen_through(views) if views else data.seen_as(representation, options.level)
     selection = select_searches(
         found,
         problem,
@@ -141,7 +143,8 @@ def _plan(options: EnsembleOptions, stage: Callable[[str], None], console: Conso
     )
     recipe = mixed(recipe, options.mix_forest, options.seed)
     recipe = calibrated(recipe, options.calibrate, options.calibration_seeds)
-    material = Material(problem.features, problem.labels, _starts(options, problem, recipe))
+    starts = _starts(options, problem, recipe)
+    material = Material(problem.features, problem.labels, starts, problem.seen_as)
     return Plan(data, problem, searches, recipe, material, store)
 
 
@@ -157,7 +160,7 @@ def _no_search(options: EnsembleOptions, where: str) -> InputError:
     of_code = f" with code_hash {options.code}" if options.code else ""
     return InputError(
         f"no search named {options.name}{of_code} in {where}; search first: {command}, or give "
-        "--name, --tracking-uri, --representation and --level as for the search"
+        "--name, --tracking-uri, --representation, --level and --search-space as for the search"
     )
 
 

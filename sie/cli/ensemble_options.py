@@ -10,9 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sie.cli.arguments import REPOSITORY
 from sie.ensemble.record import Recipe
 from sie.ensemble.recording import default_model_name
+from sie.search.space import read_space, space_path
 from sie.secrets import hidden
+
+SPACES = REPOSITORY / "search_spaces"
 
 OFF = "off"
 DATA_OPTIONS = (
@@ -32,6 +36,7 @@ class EnsembleOptions:
     clusters: Path | None = None
     representation: str = "CAMNS"
     level: int = 1
+    search_space: str | None = None
     name: str = "search"
     code: str | None = None
     exclude: tuple[int, ...] = ()
@@ -68,7 +73,15 @@ class EnsembleOptions:
     @property
     def shared(self) -> dict[str, Any]:
         """The options that the search has too."""
-        return {**self.of_data, "name": self.name, "tracking_uri": self.tracking_uri}
+        same = {"name": self.name, "tracking_uri": self.tracking_uri}
+        return {**self.of_data, **same, "search_space": self.search_space}
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """Views of the searches' space, where it has any."""
+        if self.search_space is None:
+            return ()
+        return read_space(space_path(self.search_space, SPACES)).views
 
     def words_of_data(self) -> list[str]:
         """Return the options of the data as they are given on a command line."""

@@ -241,6 +241,8 @@ def search_command(
         None for all.
     """
     own = {} if like is None else _as_searched(like)
+    if shared.get("search_space"):
+        own["search_space"] = shared["search_space"]
     options = LocoOptions.from_command_line(
         {**shared, **own}, space=read_space(space_path("paper", SPACES)), record_folder=Path()
     )

@@ -33,6 +33,7 @@ from sie.evaluation.once import (
     keep,
 )
 from sie.evaluation.record import EvaluationRecord
+from sie.features.views import parse_view
 from sie.files import cache_dir, replacing, write_text
 from sie.models.baselines import BASELINES
 from sie.search.problem import prepare_development
@@ -249,6 +250,8 @@ def _seen_lines(found: Recorded, ensemble: SuperionicEnsemble) -> list[str]:
 
 def _require_seen_as(options: EvaluateOptions, recipe: Recipe) -> None:
     """Refuse a representation or level that is given and not the ensemble's."""
+    if len(parse_view(recipe.seen_as).blocks) > 1:
+        return  # the options cannot name what members of different views see
     level = None if options.level is None else f"V{options.level}"
     for name, given in (("representation", options.representation), ("level", level)):
         own = getattr(recipe, name)

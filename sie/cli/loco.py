@@ -63,6 +63,7 @@ def prepare(options: LocoOptions, console: Console) -> Prepared:
                 options.clusters,
                 stage=status.update,
                 test_set=options.test_set,
+                views=options.space.views,
             )
         )
     held = prepared.held
@@ -90,13 +91,14 @@ def plan_searches(options: LocoOptions, problem: LearningProblem) -> list[tuple[
         When a cluster does not exist or cannot be left out.
     """
     budget, starts, points = options.budget, options.starts(problem), options.first_points()
+    representation, level = problem.names
     plans = []
     for cluster in _clusters(options, problem):
         split = loco_split(problem.clustering, cluster, problem.labels)
         plan = SearchPlan(
             dataset=problem.dataset,
-            representation=str(problem.representation),
-            level=f"V{problem.level}",
+            representation=representation,
+            level=level,
             cluster=cluster,
             dataset_hash=problem.dataset_hash,
             features_hash=problem.features_hash,

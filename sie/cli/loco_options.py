@@ -14,6 +14,7 @@ from typing import Any
 from sie.cli import arguments
 from sie.datasets.registry import dataset_source
 from sie.errors import InputError
+from sie.features.views import parse_view
 from sie.models.config import TrialConfig
 from sie.models.pretrained import StartingWeights, load_starting_weights, weight_files
 from sie.search.plan import PRESETS, Budget
@@ -118,9 +119,12 @@ class LocoOptions:
 
     def starts(self, problem: LearningProblem) -> StartingWeights:
         """Return the pre-trained weights that trials start from, as --pretrained says."""
-        if self.pretrained == "off":
+        given = self.pretrained
+        if given == "off" and not self.space.draws_starts:
             return StartingWeights()
-        folder = None if self.pretrained == "on" else Path(self.pretrained)
+        folder = None if given in ("on", "off") else Path(given)
+        if problem.views:
+            return _starts_of_views(problem.views, folder)
         seen_as = str(problem.representation), problem.level
         if folder is not None and folder.is_dir() and not weight_files(*seen_as, folder):
             raise InputError(
@@ -153,3 +157,15 @@ class LocoOptions:
     def budget(self) -> Budget:
         """The preset's budget, or the article's, with every given option replaced."""
         return PRESETS[self.preset or "paper"].with_options(vars(self))
+
+
+def _starts_of_views(views: Sequence[str], folder: Path | None) -> StartingWeights:
+    """Return the weights of those views that are a single level; others have none."""
+    single = {view: parse_view(view) for view in views if len(parse_view(view).blocks) == 1}
+    return StartingWeights.of_views(
+        {
+            name: load_starting_weights(str(kind), level, view.dimension, folder)
+            for name, view in single.items()
+            for kind, level in view.blocks
+        }
+    )

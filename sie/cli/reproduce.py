@@ -67,19 +67,22 @@ def reproduction(study: Study, spaces: Path, tracking_uri: str | None = None) ->
     ):
         notes.append("The budget differs from the presets in what has no option; see the plan.")
     if search.param("pretrained"):
-        given["pretrained"] = "on"
+        if not (space and space.draws_starts):
+            given["pretrained"] = "on"
         notes.append(
             f"Trials started from pre-trained weights ({search.param('pretrained')}): "
             "--pretrained on takes the package's; name a folder where others were used."
         )
     if tracking_uri and not urlsplit(tracking_uri).password:
         given["tracking_uri"] = tracking_uri
+    if not (space and space.views):  # else the space says what is seen
+        level = search.param("level").removeprefix("V")
+        given["representation"] = search.param("representation")
+        given["level"] = int(level) if level.isdecimal() else 0
     options = LocoOptions(
         space=space or SearchSpace("unknown", ()),
         record_folder=Path("mlruns"),
         preset=preset,
-        representation=search.param("representation"),
-        level=int(search.param("level").removeprefix("V") or 0),
         seed=int(search.param("seed")),
         mode=search.param("mode"),
         name=search.name,

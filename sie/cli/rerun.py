@@ -17,15 +17,17 @@ from sie.cli.config_file import log_options
 from sie.cli.loco import LocoOptions, prepare
 from sie.cli.outcome import print_lines
 from sie.errors import InputError
+from sie.features.views import parse_view, seen_through
 from sie.search.parent import AGAIN
 from sie.search.plan import Budget
 from sie.search.problem import LearningProblem
 from sie.search.record import Phase
 from sie.search.selection import SelectionRule, result_objective
+from sie.search.space import parse_space
 from sie.splits.left_out import loco_split
-from sie.tracking.queries import StoredRun, get_run, read_result
+from sie.tracking.queries import StoredRun, get_run, read_result, read_text
 from sie.tracking.recorder import Recorder
-from sie.tracking.store import open_store
+from sie.tracking.store import Store, open_store
 from sie.training.early_stopping import EarlyStopping
 from sie.training.record import METRICS, TrialResult, TrialStatus
 
@@ -65,12 +67,7 @@ def rerun_trial(run_id: str, options: LocoOptions, console: Console) -> Rerun:
             f"{run.ended or run.tags.get('phase', 'not of sie')}); copy the id of an ended trial"
         )
     parent = get_run(store, run.tags["mlflow.parentRunId"])
-    options = dataclasses.replace(
-        options,
-        dataset=options.dataset if options.dataset != "starter" else parent.params["dataset"],
-        representation=parent.params["representation"],
-        level=int(parent.params["level"].removeprefix("V")),
-    )
+    options = _as_searched(options, parent, run, store)
     problem = prepare(options, console).problem
     split = loco_split(problem.clustering, int(parent.params["cluster"]), problem.labels)
     at_hand = {
@@ -96,7 +93,7 @@ def rerun_trial(run_id: str, options: LocoOptions, console: Console) -> Rerun:
         limit_threads(1)
         stopping = _stopping(run, budget)
         again = train(
-            problem.features,
+            seen_through(problem.features, problem.seen_as, run.config.view),
             problem.labels,
             split,
             run.config,
@@ -122,6 +119,23 @@ def rerun_trial(run_id: str, options: LocoOptions, console: Console) -> Rerun:
     )
     print_lines(console, [line])
     return found
+
+
+def _as_searched(
+    options: LocoOptions, parent: StoredRun, run: StoredRun, store: Store
+) -> LocoOptions:
+    """Return the options with what the search saw of crystals, and its space where that chose."""
+    named, config = options.dataset != "starter", run.config
+    options = dataclasses.replace(
+        options, dataset=options.dataset if named else parent.params["dataset"]
+    )
+    seen = parse_view(f"{parent.params['representation']}-{parent.params['level']}")
+    if len(seen.blocks) > 1 or config.view or config.pretrained is not None:
+        text = read_text(store, parent.run_id, "space.json")
+        space = parse_space(json.loads(text), f"space.json of run {parent.run_id}")
+        options = dataclasses.replace(options, space=space)
+    (representation, level), *_ = seen.blocks
+    return dataclasses.replace(options, representation=str(representation), level=level)
 
 
 def _weights(

@@ -19,6 +19,7 @@ from sie.ensemble.record import KnownCompounds, Recipe, TrainedEnsemble
 from sie.errors import SieError
 from sie.features.descriptors import Descriptors
 from sie.features.record import OrbitFeatures
+from sie.features.views import seen_through
 from sie.models.pretrained import StartingWeights
 from sie.search.estimate import Sizes, epoch_flops, step_seconds
 
@@ -44,11 +45,14 @@ class Material:
         Their classes.
     starts : StartingWeights
         Pre-trained weights that members start from where their network has the shape.
+    seen_as : str
+        The view that the features are of.
     """
 
     features: OrbitFeatures
     labels: Mapping[str, int]
     starts: StartingWeights = field(default_factory=StartingWeights)
+    seen_as: str = ""
 
 
 def estimate_seconds(
@@ -191,7 +195,7 @@ class MemberTrainer:
     """A worker: trains one chunk after another on one thread, and says how far it is."""
 
     def __init__(self) -> None:
-        self._trainer: StackedTrainer | None = None
+        self._trainers: dict[str, StackedTrainer] = {}
         self._at: tuple[tuple[int, ...], int] = (), 0
 
     def train(self, material: Material, chunk: Chunk, epochs: int) -> list[TrainedMember]:
@@ -201,14 +205,16 @@ class MemberTrainer:
         from sie.training.threads import limit_threads
 
         self._at = chunk.numbers, 0
-        if self._trainer is None:
-            limit_threads(1)
-            features = material.features
-            self._trainer = StackedTrainer(features, material.labels, features.ids)
-        return_freed_memory()
         configs = [member.config for member in chunk.members]
+        view = configs[0].view
+        if view not in self._trainers:
+            limit_threads(1)
+            features = seen_through(material.features, material.seen_as, view)
+            # one view at a time: each holds the programs of its shapes
+            self._trainers = {view: StackedTrainer(features, material.labels, features.ids)}
+        return_freed_memory()
         start = material.starts.of(configs[0])
-        trained = self._trainer.train(
+        trained = self._trainers[view].train(
             configs,
             [member.seed for member in chunk.members],
             epochs,

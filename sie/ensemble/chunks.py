@@ -73,7 +73,8 @@ def make_chunks(
 
 def _program(config: TrialConfig) -> tuple[Any, ...]:
     """Return what members must share to be trained side by side."""
-    return *config.shape, config.batch_size, config.optimiser, config.schedule, config.decay_epochs
+    rates = config.optimiser, config.schedule, config.decay_epochs
+    return *config.shape, config.batch_size, *rates, config.pretrained
 
 
 def _weight(chunk: Chunk) -> float:

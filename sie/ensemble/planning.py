@@ -56,11 +56,12 @@ def make_recipe(
                 for i in range(first, first + n_seeds)
             ]
     run = searches[0].run
+    representation, level = problem.names
     best = average_best_epoch([search.winner for search in searches])
     return Recipe(
         dataset=problem.dataset,
-        representation=str(problem.representation),
-        level=f"V{problem.level}",
+        representation=representation,
+        level=level,
         dataset_hash=problem.dataset_hash,
         features_hash=problem.features_hash,
         hold_out_hash=problem.hold_out_hash,

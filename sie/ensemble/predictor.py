@@ -20,8 +20,9 @@ from sie.ensemble.record import KnownCompounds, Member, Recipe, TrainedEnsemble
 from sie.ensemble.scores import Scores
 from sie.ensemble.storage import group_by_shape, load_ensemble, load_megnet
 from sie.errors import InputError
-from sie.features.extract import compute_features
 from sie.features.record import OrbitFeatures
+from sie.features.view_features import compute_view
+from sie.features.views import parse_view, seen_through
 from sie.features.weights import MegnetWeights, bundled_weights
 from sie.hashing import content_hash
 from sie.models.config import TrialConfig
@@ -235,8 +236,7 @@ class SuperionicEnsemble:
             Naming the id, when a crystal cannot be represented or holds an unknown element.
         """
         decorated, _ = prepare(structures)
-        level = int(self.recipe.level.removeprefix("V"))
-        return compute_features(decorated, self.recipe.representation, level, self.megnet)
+        return compute_view(decorated, parse_view(self.recipe.seen_as), self.megnet)
 
     def score_features(
         self, features: OrbitFeatures, compositions: Sequence[Composition] | None = None
@@ -314,18 +314,26 @@ class SuperionicEnsemble:
         self, function: Callable[..., np.ndarray], features: OrbitFeatures
     ) -> np.ndarray:
         """Return what `function` gives for each network, its shapes run one after the other."""
-        known = {row_length(group.weights, group.config, 1) for group in self._groups}
-        if known != {features.dimension}:
-            raise InputError(
-                f"features have rows of {features.dimension} numbers, the ensemble takes "
-                f"{self.recipe.representation}-{self.recipe.level} ({known.pop()}); compute them "
-                "with the ensemble's features()"
-            )
-        parts = [function(group.weights, group.config, features) for group in self._groups]
+        parts = [
+            function(group.weights, group.config, self._seen(features, group))
+            for group in self._groups
+        ]
         result = np.empty((len(self.members), parts[0].shape[1]))
         for group, part in zip(self._groups, parts, strict=True):
             result[group.places] = part
         return result
+
+    def _seen(self, features: OrbitFeatures, group: _Group) -> OrbitFeatures:
+        """Return the columns that the networks of a group were trained on."""
+        view, takes = group.config.view, row_length(group.weights, group.config, 1)
+        whole = self.recipe.seen_as
+        wanted = parse_view(whole).dimension if view else takes
+        if features.dimension != wanted:
+            raise InputError(
+                f"features have rows of {features.dimension} numbers, the ensemble takes {whole} "
+                f"({wanted}); compute them with the ensemble's features()"
+            )
+        return seen_through(features, whole, view)
 
 
 def _stacked(ensemble: TrainedEnsemble, places: Iterable[int]) -> dict[str, np.ndarray]:

@@ -86,7 +86,8 @@ class Recipe:
     Attributes
     ----------
     dataset, representation, level : str
-        Names of the database, of the representation (CAMNS ...) and of the features (V0 ... V3).
+        Names of the database, of the representation (CAMNS ...) and of the features (V0 ... V3);
+        of the view that has the columns of all members, where these see different ones.
     dataset_hash, features_hash, hold_out_hash, clustering_hash : str
         Content hashes of what the members are trained on, of the test set kept away, and of the
         clusters that were left out.
@@ -120,6 +121,11 @@ class Recipe:
     pretrained: str = ""
     forest: ForestPart | None = None
     calibration: CalibrationPart | None = None
+
+    @property
+    def seen_as(self) -> str:
+        """Name of the view that features are computed as, such as CAMNS-V1."""
+        return f"{self.representation}-{self.level}"
 
     @cached_property
     def hash(self) -> str:

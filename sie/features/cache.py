@@ -18,6 +18,8 @@ from sie.datasets.record import structure_hash
 from sie.errors import SieError
 from sie.features.extract import check_level, level_label, levels_of_represented, represent_all
 from sie.features.record import OrbitFeatures
+from sie.features.view_features import features_of_represented, represented, side_by_side
+from sie.features.views import View
 from sie.features.weights import bundled_weights
 from sie.files import cache_dir as default_cache_dir
 from sie.files import replacing
@@ -67,6 +69,31 @@ def cached_features(
     return features
 
 
+def cached_view(
+    structures: Mapping[str, Structure], view: View, cache_dir: Path | None = None
+) -> OrbitFeatures:
+    """Return the features of `compute_view`, from disk where they were computed before.
+
+    Levels of a single representation are kept, and found, one by one.
+    """
+    if len(view.representations) == 1:
+        parts = [cached_features(structures, *block, cache_dir) for block in view.blocks]
+        return side_by_side(parts)
+    shown = represented(structures, view)
+    crystals = [structure_hash(one) for each in shown.values() for one in each]
+    key = content_hash(FEATURE_CODE, "view-1", bundled_weights().sha256, str(view), crystals)
+    folder = default_cache_dir() / "features" if cache_dir is None else cache_dir
+    path = folder / f"{view}-{key}.npz"
+    if (found := _load(path, key, tuple(shown))) is not None:
+        return found
+    features = features_of_represented(shown, view)
+    try:
+        _save(path, key, features)
+    except SieError as error:
+        logger.warning("features are not kept: %s", error)
+    return features
+
+
 def features_key(shown: Mapping[str, Structure], level: int) -> str:
     """Return the hash of everything the features of represented crystals depend on."""
     crystals = [structure_hash(structure) for structure in shown.values()]
@@ -84,6 +111,12 @@ def features_hash(
     named = {entry: structure_hash(structure) for entry, structure in shown.items()}
     sha256 = bundled_weights().sha256
     return content_hash(FEATURE_CODE, sha256, str(representation), level_label(level), named)
+
+
+def view_hash(structures: Mapping[str, Structure], view: View) -> str:
+    """Name the features of a view by what they are made from, ids included."""
+    parts = [features_hash(structures, *block) for block in view.blocks]
+    return parts[0] if len(parts) == 1 else content_hash("view-1", parts)
 
 
 def _save(path: Path, key: str, features: OrbitFeatures) -> None:

@@ -114,11 +114,21 @@ def levels_of_represented(
     """Compute levels of crystals that are represented already."""
     if not shown:
         raise InputError("no structure to compute features of; check the dataset's left-out list")
-    deepest = max(check_level(level) for level in levels)
     network = bundled_weights() if weights is None else weights
+    return levels_of_graphs(tuple(shown), _graphs(shown, network), levels, network)
+
+
+def levels_of_graphs(
+    ids: tuple[str, ...],
+    graphs: Iterable[OrbitGraph],
+    levels: Sequence[int],
+    network: MegnetWeights,
+) -> dict[int, OrbitFeatures]:
+    """Compute levels of crystals whose graphs are at hand, in the order of their ids."""
+    deepest = max(check_level(level) for level in levels)
     parts: dict[int, list[np.ndarray]] = {level: [] for level in levels}
     multiplicity, counts = [], []
-    for batch in in_batches(_graphs(shown, network)):
+    for batch in in_batches(graphs):
         vectors = atom_vectors(batch, network, deepest)
         for level in levels:
             parts[level].append(vectors[level])
@@ -127,7 +137,7 @@ def levels_of_represented(
     shares = np.concatenate(multiplicity).astype(np.float32)
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     return {
-        level: OrbitFeatures(tuple(shown), np.concatenate(rows), shares, offsets)
+        level: OrbitFeatures(ids, np.concatenate(rows), shares, offsets)
         for level, rows in parts.items()
     }
 

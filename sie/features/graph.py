@@ -5,8 +5,8 @@ Neighbours are found here; the networks that run over the graph are in `sie.feat
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy as np
 from sie.errors import InputError
 from sie.features.embedding import embed_sites
 from sie.features.weights import MegnetWeights
-from sie.structures.orbits import SYMPREC_A, Orbits, orbits
+from sie.structures.orbits import SYMPREC_A, Orbits, common_orbits
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -74,13 +74,37 @@ def orbit_graph(structure: Structure, weights: MegnetWeights) -> OrbitGraph:
 
 def graph_and_orbits(structure: Structure, weights: MegnetWeights) -> tuple[OrbitGraph, Orbits]:
     """Build the graph of `orbit_graph`, and tell which sites each vertex stands for."""
+    (graph,), grouping = graphs_and_orbits((structure,), weights)
+    return graph, grouping
+
+
+def graphs_and_orbits(
+    structures: Sequence[Structure], weights: MegnetWeights
+) -> tuple[tuple[OrbitGraph, ...], Orbits]:
+    """Build the graphs of several representations of one crystal over the same orbits.
+
+    The orbits are those that all representations share (`common_orbits`). They may be more than
+    one of them has alone, which changes no vector: the graph is a finer one of the same crystal.
+
+    Raises
+    ------
+    InputError
+        As in `orbit_graph`; when the representations do not show the same sites.
+    """
+    structure = structures[0]
+    _require_same_sites(structures)
     for cutoff in _cutoffs(weights.cutoff_angstrom):
-        for grouping in _groupings(structure):
+        for grouping in _groupings(structures):
             graph = _graph(structure, grouping, weights, cutoff)
             if is_reciprocal(graph):
                 break
         if len(graph.centre):
-            return graph, grouping
+            # bonds are those of the sites, whatever is on them
+            others = (
+                replace(graph, atoms=_embedded(other, grouping, weights))
+                for other in structures[1:]
+            )
+            return (graph, *others), grouping
     raise InputError(
         f"{structure.formula}: no two atoms are within {cutoff:g} Å; leave this structure out"
     )
@@ -107,10 +131,24 @@ def _cutoffs(first: float) -> Iterator[float]:
         yield first + step * CUTOFF_STEP_A
 
 
-def _groupings(structure: Structure) -> Iterator[Orbits]:
+def _groupings(structures: Sequence[Structure]) -> Iterator[Orbits]:
     for symprec in TIGHTER_SYMPREC_A:
-        yield orbits(structure, symprec)
-    yield Orbits.from_labels(np.arange(len(structure)))
+        yield common_orbits(structures, symprec)
+    yield Orbits.from_labels(np.arange(len(structures[0])))
+
+
+def _require_same_sites(structures: Sequence[Structure]) -> None:
+    for other in structures[1:]:
+        if not np.array_equal(other.frac_coords, structures[0].frac_coords):
+            raise InputError(
+                "its representations show different sites, so they cannot stand side by side; "
+                "combine those that keep Li (CAMN, CAMNS), or those that leave it out (CAN, CANS)"
+            )
+
+
+def _embedded(structure: Structure, grouping: Orbits, weights: MegnetWeights) -> np.ndarray:
+    contents = (structure[int(i)].species for i in grouping.representatives)
+    return embed_sites(contents, weights.embedding)
 
 
 def _graph(
@@ -126,7 +164,7 @@ def _graph(
         key, return_index=True, return_inverse=True, return_counts=True
     )
     return OrbitGraph(
-        embed_sites((structure[int(i)].species for i in representatives), weights.embedding),
+        _embedded(structure, grouping, weights),
         grouping.multiplicity,
         start[first],
         neighbour[first],

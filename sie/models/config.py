@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from sie.errors import InputError
+from sie.features.views import parse_view
 from sie.hashing import content_hash
 from sie.models.registry import MODELS, find_model
 
@@ -78,6 +79,12 @@ class TrialConfig:
         none, or balanced: each class has the same share in the loss.
     model : str
         Which network: a name in `sie.models.registry.MODELS`.
+    view : str
+        What the network sees of a crystal, where a space lets it choose (`sie.features.views`);
+        empty for all that the features have.
+    pretrained : bool or None
+        Whether it starts from pre-trained weights where its shape has some; None as the command
+        says. False where it cannot: those weights are for relu, set2set and rows as they are.
     """
 
     init_lr: float = 4e-5
@@ -101,12 +108,19 @@ class TrialConfig:
     label_smoothing: float = 0.0
     class_weight: str = "none"
     model: str = "atomsets"
+    view: str = ""
+    pretrained: bool | None = None
 
     def __post_init__(self) -> None:
         for name, allowed in (*CHOICES.items(), ("model", tuple(MODELS))):
             rule = f"{name} one of {', '.join(allowed)}"
             self._require(getattr(self, name) in allowed, rule)
         self._require(isinstance(self.standardise, bool), "standardise true or false")
+        self._require(self.pretrained in (True, False, None), "pretrained true or false")
+        if self.view:
+            parse_view(self.view)
+        if self.pretrained and not self.takes_pretrained:
+            object.__setattr__(self, "pretrained", False)
         self._require_numbers()
         defaults = {item.name: item.default for item in fields(self)}
         for name in {*ONLY_WITH, *find_model(self.model).ignores}:
@@ -167,18 +181,25 @@ class TrialConfig:
 
     def as_params(self) -> dict[str, Any]:
         """Return every hyperparameter that means something here, for tables and tracking."""
-        return {name: value for name, value in asdict(self).items() if self.uses(name)}
+        plain = {name: value for name, value in asdict(self).items() if self.uses(name)}
+        return {name: value for name, value in plain.items() if value not in ("", None)}
+
+    @property
+    def takes_pretrained(self) -> bool:
+        """Whether pre-trained weights are for such networks; a shape may still lack them."""
+        usual = all(getattr(self, name) == CHOICES[name][0] for name in ("pooling", "activation"))
+        return usual and self.model == next(iter(MODELS)) and not self.standardise
 
     @property
     def shape(self) -> tuple[Any, ...]:
         """What networks must share to have weights of the same names, shapes and meaning."""
         readout = (self.readout_width, self.readout_steps)
-        return self.n_layers, self.n_neurons, *readout, *self.kind, self.standardise
+        return self.n_layers, self.n_neurons, *readout, *self.kind, self.standardise, self.view
 
     @property
     def program(self) -> tuple[Any, ...]:
         """What trainings must share to run in one compiled program."""
-        return *self.shape[:-1], self.optimiser == "lamb"
+        return *self.shape[:-2], self.optimiser == "lamb"
 
     @property
     def kind(self) -> tuple[str, str, str]:
@@ -207,7 +228,7 @@ def shown(value: Any) -> str:
 def _cast(name: str, kind: str, value: Any) -> Any:
     """Return a plain value, perhaps one that was written down as text, as the field's type."""
     try:
-        if kind == "bool":
+        if kind.startswith("bool"):
             known = {"true": True, "false": False}
             return value if isinstance(value, bool) else known[str(value).lower()]
         if kind == "str":

@@ -63,13 +63,33 @@ class StartingWeights:
         Weights by (n_layers, n_neurons, readout_width, readout_steps); empty for cold starts.
     hash : str
         Content hash of all of them; empty where there are none.
+    by_view : Mapping
+        The same for each view that configurations may choose; the others are for those without.
     """
 
     by_shape: Mapping[tuple[int, ...], Mapping[str, np.ndarray]] = field(default_factory=dict)
     hash: str = ""
+    by_view: Mapping[str, StartingWeights] = field(default_factory=dict)
+
+    @classmethod
+    def of_views(cls, by_view: Mapping[str, StartingWeights]) -> StartingWeights:
+        """Return the weights of several views; those without any are left out."""
+        found = {view: starts for view, starts in by_view.items() if starts.hash}
+        hashes = sorted((view, starts.hash) for view, starts in found.items())
+        return (
+            cls({}, content_hash("starting-weights-of-views-1", hashes), found) if found else cls()
+        )
 
     def of(self, config: TrialConfig) -> Mapping[str, np.ndarray] | None:
         """Return the weights for a trial; None where it starts cold."""
+        if config.pretrained is False:
+            return None
+        if config.view in self.by_view:
+            return self.by_view[config.view].by_shape_of(config)
+        return self.by_shape_of(config)
+
+    def by_shape_of(self, config: TrialConfig) -> Mapping[str, np.ndarray] | None:
+        """Return the weights that a network of this shape has, whatever it sees."""
         if config.kind != TrialConfig().kind or config.standardise:
             return None  # they were trained on rows as they are, with Set2Set and relu
         return self.by_shape.get(_shape(config))

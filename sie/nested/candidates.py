@@ -5,20 +5,19 @@ A candidate is a view of the crystals and a configuration; trainings live beside
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from sie.errors import InputError
+from sie.features.cache import cached_view
 from sie.features.record import OrbitFeatures
+from sie.features.views import parse_view
 from sie.hashing import content_hash
 from sie.models.config import TrialConfig
 from sie.search.problem import DevelopmentData
 from sie.search.space import SearchSpace
-from sie.structures.representations import Representation
 
 VIEWS = ("CAMN-V0", "CAMN-V1", "CAMN-V2", "CAMN-V0+V1", "CAMN-V0+V1+V2", "CAMNS-V1", "CAMNS-V2")
 """What candidates see unless it is said otherwise; levels with a plus are put side by side."""
@@ -36,7 +35,9 @@ RECIPE = TrialConfig(
 )
 """Adam at 1e-3, standardised rows, a small readout: what a first look found to work."""
 
-_VIEW = re.compile(r"(CAMNS|CAMN|CANS|CAN)-(V[0-3](?:\+V[0-3])*)")
+GIVEN = ("view", "pretrained")
+"""Hyperparameters that a candidate's space may have, but a candidate has not: its view is drawn
+from the list, and all start cold."""
 
 
 @dataclass(frozen=True)
@@ -73,44 +74,9 @@ class Candidate:
         return cls(str(values["view"]), config, str(values.get("name", "")))
 
 
-def levels_of(view: str) -> tuple[Representation, tuple[int, ...]]:
-    """Return the representation and the levels that a view's name says.
-
-    Raises
-    ------
-    InputError
-        When it is no name of a view.
-    """
-    found = _VIEW.fullmatch(view)
-    if found is None:
-        raise InputError(f"view {view}: write it like CAMN-V1 or CAMN-V0+V1")
-    levels = tuple(int(level[1:]) for level in found[2].split("+"))
-    if len(set(levels)) < len(levels):
-        raise InputError(f"view {view}: a level stands in it twice")
-    return Representation(found[1]), levels
-
-
-def side_by_side(parts: Sequence[OrbitFeatures]) -> OrbitFeatures:
-    """Return the rows of the same orbits put side by side: shape (n_rows, sum of dimensions).
-
-    Raises
-    ------
-    InputError
-        When the parts are not of the same structures and orbits.
-    """
-    first = parts[0]
-    for other in parts[1:]:
-        same = other.ids == first.ids and np.array_equal(other.offsets, first.offsets)
-        if not (same and np.array_equal(other.multiplicity, first.multiplicity)):
-            raise InputError("features to put side by side are not of the same orbits")
-    rows = np.concatenate([part.rows for part in parts], axis=1)
-    return OrbitFeatures(first.ids, rows, first.multiplicity, first.offsets)
-
-
 def seen(data: DevelopmentData, view: str) -> OrbitFeatures:
     """Return the development entries as a view has them."""
-    representation, levels = levels_of(view)
-    return side_by_side([data.seen_as(representation, level).features for level in levels])
+    return cached_view(data.crystals, parse_view(view))
 
 
 def by_hand(views: Sequence[str] = VIEWS) -> list[Candidate]:
@@ -127,6 +93,8 @@ def drawn(space: SearchSpace, n: int, seed: int, views: Sequence[str] = VIEWS) -
 
     Configurations with a readout wider than `WIDEST_READOUT` are drawn again.
     """
+    ranges = tuple(p for p in space.parameters if p.name not in GIVEN)
+    space = replace(space, parameters=ranges)
     rng = np.random.default_rng(seed)
     made: dict[str, Candidate] = {}
     while len(made) < n:

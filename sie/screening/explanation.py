@@ -16,14 +16,15 @@ from sie.ensemble.predictor import SuperionicEnsemble
 from sie.ensemble.reading import Crystals, read_structures
 from sie.ensemble.record import KnownCompounds
 from sie.errors import InputError
-from sie.features.graph import graph_and_orbits
+from sie.features.graph import graphs_and_orbits
 from sie.features.pooled import pooled
 from sie.features.record import OrbitFeatures
+from sie.features.views import parse_view
 from sie.screening.distance import TrainingDistance
 from sie.splits.elmd import composition_vectors, elmd_between
 from sie.structures.orbits import Orbits, wyckoff_letters
 from sie.structures.oxidation import assign_oxidation_states
-from sie.structures.representations import Representation, represent, seen_sites
+from sie.structures.representations import represent, seen_sites
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -240,10 +241,11 @@ def _seen_orbits(ensemble: SuperionicEnsemble, crystal: Structure) -> tuple[np.n
 
     Orbits are those of the represented crystal: its rows of features, in their order.
     """
-    chosen = Representation(ensemble.recipe.representation)
+    representations = parse_view(ensemble.recipe.seen_as).representations
     decorated, _ = assign_oxidation_states(crystal)
-    _, grouping = graph_and_orbits(represent(decorated, chosen), ensemble.megnet)
-    seen = seen_sites(decorated, chosen)
+    shown = [represent(decorated, representation) for representation in representations]
+    _, grouping = graphs_and_orbits(shown, ensemble.megnet)
+    seen = seen_sites(decorated, representations[0])
     if len(seen) != len(grouping.site_to_orbit):
         raise ValueError("sites and orbits do not fit")
     return np.array(seen), grouping

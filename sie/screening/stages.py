@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from sie.features.composition import element_fractions
-from sie.features.extract import levels_of_represented, represent_all
 from sie.features.pooled import pooled
 from sie.features.record import OrbitFeatures
+from sie.features.view_features import Shown, features_of_represented, represented
+from sie.features.views import parse_view
 from sie.screening.attempts import Failed, attempt
 from sie.screening.distance import TrainingDistance
 from sie.screening.intermetallic import is_intermetallic, lacks_anion_former
@@ -97,7 +98,7 @@ class Screener:
         os.environ.setdefault("SPGLIB_WARNING", "OFF")
         self.models = models
         self._ensemble = models.ensemble
-        self._level = int(models.ensemble.recipe.level.removeprefix("V"))
+        self._view = parse_view(models.ensemble.recipe.seen_as)
         self._distance = TrainingDistance.fit(models.ensemble.known.mean_vectors)
         self._seconds: dict[str, float] = {}
 
@@ -143,32 +144,26 @@ class Screener:
                     if e.place in reasons]  # fmt: skip
         return rows
 
-    def _represented(
-        self, structures: Mapping[int, Structure], reasons: dict[int, str]
-    ) -> dict[str, Structure]:
-        kind = self._ensemble.recipe.representation
-
-        def show(place: int) -> Structure:
+    def _represented(self, structures: Mapping[int, Structure], reasons: dict[int, str]) -> Shown:
+        def show(place: int) -> tuple[Structure, ...]:
             decorated, _ = assign_oxidation_states(structures[place])
-            return represent_all({"": decorated}, kind)[""]
+            return represented({"": decorated}, self._view)[""]
 
         return {str(k): v for k, v in _each(structures, show, reasons).items()}
 
-    def _features(
-        self, shown: Mapping[str, Structure], reasons: dict[int, str]
-    ) -> OrbitFeatures | None:
+    def _features(self, shown: Shown, reasons: dict[int, str]) -> OrbitFeatures | None:
         """Compute a group at once; where one of it fails, each on its own."""
-        megnet, level = self._ensemble.megnet, self._level
+        megnet, view = self._ensemble.megnet, self._view
         try:
-            return attempt(lambda: levels_of_represented(shown, [level], megnet)[level])
+            return attempt(lambda: features_of_represented(shown, view, megnet))
         except Failed:
             good = _each(
                 [int(key) for key in shown],
-                lambda place: levels_of_represented({"": shown[str(place)]}, [level], megnet),
+                lambda place: features_of_represented({"": shown[str(place)]}, view, megnet),
                 reasons,
             )
         sound = {str(place): shown[str(place)] for place in good}
-        return levels_of_represented(sound, [level], megnet)[level] if sound else None
+        return features_of_represented(sound, view, megnet) if sound else None
 
     def _rows(
         self, entries: Sequence[Entry], features: OrbitFeatures, reasons: dict[int, str]

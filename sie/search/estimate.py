@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sie.features.views import dimension_of
 from sie.models.config import TrialConfig
 from sie.models.readout_weights import pooled_width
 from sie.models.shapes import weight_shapes
@@ -49,7 +50,7 @@ def epoch_flops(config: TrialConfig, sizes: Sizes) -> float:
     """Return the floating-point operations of one epoch: training (3 passes) and validation."""
     if config.model != TrialConfig.model:
         return _products(config, sizes) * (3 * sizes.n_train + sizes.n_validation)
-    width, d = config.n_neurons, sizes.dimension
+    width, d = config.n_neurons, dimension_of(config.view, sizes.dimension)
     dense = d * width + (config.n_layers - 1) * width**2
     # three gates (the forget gate is dead weight) of [h, r], but of h in round 2 once a batch
     steps, readout = (config.readout_steps, config.readout_width)
@@ -66,13 +67,14 @@ def epoch_flops(config: TrialConfig, sizes: Sizes) -> float:
 
 def step_seconds(config: TrialConfig, dimension: int) -> float:
     """Return the time of one step that is not the network's arithmetic, in seconds."""
+    dimension = dimension_of(config.view, dimension)
     weights = sum(math.prod(shape) for shape in weight_shapes(config, dimension).values())
     return STEP_SECONDS + UPDATE_SECONDS_PER_WEIGHT * weights
 
 
 def _products(config: TrialConfig, sizes: Sizes) -> float:
     """Return the operations of a structure in any model's layers, those of phi once per row."""
-    kernels = weight_shapes(config, sizes.dimension).items()
+    kernels = weight_shapes(config, dimension_of(config.view, sizes.dimension)).items()
     return sum(
         2 * math.prod(shape) * (sizes.rows_per_structure if name.startswith("phi/") else 1)
         for name, shape in kernels

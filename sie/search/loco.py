@@ -87,7 +87,9 @@ def search_cluster(
     stopping = EarlyStopping(
         patience=budget.patience, min_gain=budget.min_gain, start_epoch=budget.patience_from
     )
-    job = TrainingJob(problem.features, problem.labels, split, budget, rule, stopping, starts)
+    job = TrainingJob(
+        problem.features, problem.labels, split, budget, rule, stopping, starts, problem.seen_as
+    )
     searched = _search(plan, job, record, workers, progress)
     searched_by = time.perf_counter()
     top = top_configurations(

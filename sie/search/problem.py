@@ -6,16 +6,17 @@ The test ids are drawn here and handed back apart; a `LearningProblem` does not 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sie.datasets.record import SPLIT_COLUMN, Database
 from sie.datasets.report import DatabaseReport, report
 from sie.errors import InputError
-from sie.features.cache import cached_features, features_hash
+from sie.features.cache import cached_features, cached_view, features_hash, view_hash
 from sie.features.record import OrbitFeatures
+from sie.features.views import union
 from sie.search.estimate import Sizes
 from sie.splits.clusters_file import read_clusters
 from sie.splits.holdout import hold_out, official_hold_out
@@ -62,6 +63,9 @@ class LearningProblem:
         What the database holds and what was left out.
     log10_sigma : Mapping[str, float]
         Of development entries, for reports; NaN where only the class is known.
+    views : tuple of str
+        Views that configurations may choose; `features` have the columns of all of them, and
+        `representation` and `level` are the first of these. Empty where all see everything.
     """
 
     dataset: str
@@ -77,11 +81,23 @@ class LearningProblem:
     hold_out_hash: str
     report: DatabaseReport
     log10_sigma: Mapping[str, float] = field(default_factory=dict)
+    views: tuple[str, ...] = ()
+
+    @property
+    def seen_as(self) -> str:
+        """Name of the view that has all columns of the features, such as CAMNS-V1."""
+        return str(union(self.views)) if self.views else f"{self.representation}-V{self.level}"
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """Representation and level as plans and records name them; with a hyphen, `seen_as`."""
+        representation, _, level = self.seen_as.rpartition("-")
+        return representation, level
 
     @property
     def experiment(self) -> str:
         """Name of the MLflow experiment that such searches belong to."""
-        return f"loco/{self.dataset}/{self.representation}-V{self.level}"
+        return f"loco/{self.dataset}/{self.seen_as}"
 
     def leakage(self, split: Split) -> LeakageReport:
         """Return what the validation part of a split shares with its training part."""
@@ -159,6 +175,28 @@ class DevelopmentData:
             hold_out_hash=self.hold_out_hash,
             report=self.report,
             log10_sigma=self.log10_sigma,
+        )
+
+    def seen_through(self, views: Sequence[str]) -> LearningProblem:
+        """Return the learning problem of configurations that choose among views.
+
+        All their columns stand side by side, over the orbits that their representations share.
+
+        Raises
+        ------
+        InputError
+            When representations that show different sites are mixed.
+        """
+        whole = union(views)
+        (representation, level), *more = whole.blocks
+        problem = self.seen_as(representation, level)
+        if not more:
+            return replace(problem, views=tuple(views))
+        return replace(
+            problem,
+            features=cached_view(self.crystals, whole),
+            features_hash=view_hash(self.crystals, whole),
+            views=tuple(views),
         )
 
 
@@ -253,11 +291,14 @@ def prepare_problem(
     clusters: Path | None = None,
     stage: Callable[[str], None] = lambda text: None,
     test_set: str = "random",
+    views: Sequence[str] = (),
 ) -> tuple[LearningProblem, HoldOut, LeakageReport]:
     """Prepare the development entries and see them as one representation and level.
 
-    Parameters and what is returned beside the problem are those of `prepare_development`.
+    Where there are views they are seen through these instead. Other parameters and what is
+    returned beside the problem are those of `prepare_development`.
     """
     data, held, shared = prepare_development(database, clusters, stage, test_set)
     stage("computing features")
-    return data.seen_as(representation, level), held, shared
+    problem = data.seen_through(views) if views else data.seen_as(representation, level)
+    return problem, held, shared

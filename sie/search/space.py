@@ -101,6 +101,16 @@ class SearchSpace:
         return content_hash("space-1", plain, *([conditions] if conditions else []))
 
     @property
+    def views(self) -> tuple[str, ...]:
+        """Views that configurations choose among; empty where all see everything."""
+        return next((p.values for p in self.parameters if p.name == "view"), ())
+
+    @property
+    def draws_starts(self) -> bool:
+        """Whether some configurations start from pre-trained weights and others need not."""
+        return any(p.name == "pretrained" and True in p.values for p in self.parameters)
+
+    @property
     def size(self) -> float:
         """Number of combinations of values; infinite with a continuous range.
 
@@ -121,6 +131,8 @@ class SearchSpace:
         `TrialConfig.uses`, is ignored here and enters neither the configuration nor its hash.
         """
         used = {p.name: values[p.name] for p in self.parameters if p.applies(values)}
+        if self.draws_starts:
+            used.setdefault("pretrained", False)  # cold where the choice does not apply
         return TrialConfig.from_mapping(used)
 
     def point(self, config: TrialConfig) -> dict[str, Any]:
@@ -288,7 +300,7 @@ class _Validator:
                 self._fail(where, f"must be among {_listed(other.values)}, got {_listed(values)}")
 
     def _value(self, where: tuple[str, ...], value: Any, of_type: str) -> Value:
-        if of_type == "bool":
+        if of_type.startswith("bool"):
             if not isinstance(value, bool):
                 self._fail(where, f"values must be true or false, got {_quote(value)}")
             return bool(value)
@@ -315,8 +327,8 @@ class _Validator:
         try:
             TrialConfig.from_mapping({**neutral, name: value})
         except InputError as error:
-            rule = str(error).removeprefix("configuration: ").split(" must hold")[0]
-            self._fail(where, f"{rule} must hold, got {_quote(value)}")
+            rule, holds, _ = str(error).removeprefix("configuration: ").partition(" must hold")
+            self._fail(where, f"{rule} must hold, got {_quote(value)}" if holds else rule)
 
     def _check_rates(self, space: SearchSpace) -> None:
         ranges = {p.name: p.values for p in space.parameters}

@@ -16,6 +16,7 @@ import numpy as np
 from ray import tune
 
 from sie.features.record import OrbitFeatures
+from sie.features.views import seen_through
 from sie.models.pretrained import StartingWeights
 from sie.search.collect import RUNNING
 from sie.search.plan import Budget
@@ -27,6 +28,7 @@ from sie.training.ending import Ending, judge, one_line
 from sie.training.record import METRICS, TrialStatus
 
 if TYPE_CHECKING:
+    from sie.training.program import ProgramCache
     from sie.training.trainer import Trainer
 
 
@@ -50,6 +52,9 @@ class TrainingJob:
         Whether trials may stop early on their own; repeats do not.
     starts : StartingWeights
         Pre-trained weights that trials start from where their network has the shape.
+    seen_as : str
+        The view that the features are of; a trial whose configuration names another takes that
+        one's columns.
     """
 
     features: OrbitFeatures
@@ -59,6 +64,7 @@ class TrainingJob:
     rule: SelectionRule
     early_stopping: EarlyStopping | None = None
     starts: StartingWeights = field(default_factory=StartingWeights)
+    seen_as: str = ""
 
 
 class TrialWorker(tune.Trainable):
@@ -73,7 +79,8 @@ class TrialWorker(tune.Trainable):
             raise ValueError("give the job with tune.with_parameters")
         begin = time.perf_counter()
         self._job = job
-        self._trainer: Trainer | None = None
+        self._trainers: dict[str, Trainer] = {}
+        self._programs: ProgramCache | None = None
         # if it cannot be imported, the first step says so
         with suppress(Exception):
             import sie.training.trainer  # noqa: F401
@@ -112,19 +119,31 @@ class TrialWorker(tune.Trainable):
 
     def _ready_trainer(self) -> Trainer:
         from sie.training.memory import return_freed_memory
-        from sie.training.threads import limit_threads
-        from sie.training.trainer import Trainer
 
         job, task = self._job, self._task
-        if self._trainer is None:
-            limit_threads(1)
-            self._trainer = Trainer(job.features, job.labels, job.split.train, job.split.validation)
+        trainer = self._trainer_of(task.config.view)
         if not self._started:
             return_freed_memory()
             weights = job.starts.of(task.config)
-            self._trainer.start(task.config, task.seed, job.budget.max_epochs, weights)
+            trainer.start(task.config, task.seed, job.budget.max_epochs, weights)
             self._started = True
-        return self._trainer
+        return trainer
+
+    def _trainer_of(self, view: str) -> Trainer:
+        """Return the trainer of a view's rows; those of all views share their programs."""
+        from sie.training.program import ProgramCache
+        from sie.training.threads import limit_threads
+        from sie.training.trainer import Trainer
+
+        job = self._job
+        if self._programs is None:
+            limit_threads(1)
+            self._programs = ProgramCache()
+        if view not in self._trainers:
+            features = seen_through(job.features, job.seen_as, view)
+            parts = job.split.train, job.split.validation
+            self._trainers[view] = Trainer(features, job.labels, *parts, self._programs)
+        return self._trainers[view]
 
     def _report(
         self,

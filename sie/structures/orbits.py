@@ -6,6 +6,7 @@ Only the grouping of sites lives here; what is computed once per orbit lives in 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +64,24 @@ def orbits(structure: Structure, symprec: float = SYMPREC_A) -> Orbits:
     symprec : float
         Distance tolerance in Å.
     """
-    dataset = _symmetry(structure, symprec)
+    return common_orbits((structure,), symprec)
+
+
+def common_orbits(structures: Sequence[Structure], symprec: float = SYMPREC_A) -> Orbits:
+    """Find groups of sites that are equivalent in several representations of one crystal at once.
+
+    Only symmetries that all of them have count, so that every orbit of the result lies within one
+    orbit of each.
+
+    Parameters
+    ----------
+    structures : sequence of Structure
+        With the same lattice and the same sites in the same order.
+    symprec : float
+        As in `orbits`.
+    """
+    structure = structures[0]
+    dataset = _symmetry(structures, symprec)
     if dataset is None:
         logger.info("%s: spglib found no symmetry; every site is its own orbit", structure.formula)
         return Orbits.from_labels(np.arange(len(structure)))
@@ -73,17 +91,18 @@ def orbits(structure: Structure, symprec: float = SYMPREC_A) -> Orbits:
 
 def wyckoff_letters(structure: Structure, symprec: float = SYMPREC_A) -> tuple[str, ...]:
     """Return the Wyckoff letter of every site; empty strings where spglib finds no symmetry."""
-    dataset = _symmetry(structure, symprec)
+    dataset = _symmetry((structure,), symprec)
     return ("",) * len(structure) if dataset is None else tuple(dataset.wyckoffs)
 
 
-def _symmetry(structure: Structure, symprec: float) -> Any:
+def _symmetry(structures: Sequence[Structure], symprec: float) -> Any:
     """Return spglib's dataset, or None."""
     import spglib
 
     kinds: dict[Any, int] = {}
-    types = [kinds.setdefault(_content(site), len(kinds) + 1) for site in structure]
-    cell = (structure.lattice.matrix, structure.frac_coords, types)
+    contents = zip(*([_content(site) for site in each] for each in structures), strict=True)
+    types = [kinds.setdefault(content, len(kinds) + 1) for content in contents]
+    cell = (structures[0].lattice.matrix, structures[0].frac_coords, types)
     return spglib.get_symmetry_dataset(cell, symprec=symprec)
 
 

@@ -1,18 +1,14 @@
-"""experiments/compare.py on a table of the repository, and on recorded runs."""
+"""experiments/compare.py on tables of the repository."""
 
 import io
 
-import numpy as np
 import pandas as pd
 import pytest
-from recorded_searches import make, peak, record_search
 from rich.console import Console
 
 from sie.cli.arguments import REPOSITORY
 from sie.cli.compare import CompareOptions, compare_systems
-from sie.comparison.evaluated import recorded_evaluations
 from sie.errors import InputError
-from sie.tracking.store import open_store
 
 RESULTS = REPOSITORY / "docs" / "results"
 
@@ -43,26 +39,6 @@ def test_one_cluster_is_judged_by_its_seeds():
     )
     assert table["p_splits"].isna().all() and table["p_seeds"].between(0, 1).all()
     assert "one split only" in said
-
-
-def test_repeats_of_searches_are_compared_by_configuration(tmp_path):
-    store = open_store(None, tmp_path / "mlruns")
-    curves = [
-        [peak(45, 0.7 + 0.01 * i) for i in range(4)],
-        [peak(45, 0.6)] * 3 + [peak(45, 0.6)[:9]],
-    ]
-    winner, _ = record_search(store, tmp_path, make(2), curves, name="mine")
-    experiment = "loco/d/CAMN-V1"
-    found = recorded_evaluations(store, experiment, "mine")
-    assert found["split"].unique().tolist() == ["loco-2"]
-    own = found[found["system"] == winner.config.hash[:8]].set_index("seed")["auc_pr"]
-    assert own.to_list() == pytest.approx(list(winner.values))
-    other = found[found["system"] != winner.config.hash[:8]].set_index("seed")["auc_pr"]
-    assert other[3] == 0.0 and np.isfinite(other).all()  # diverged: the search's penalty
-    table, _ = compared(experiment=experiment, name="mine", record_folder=tmp_path / "mlruns")
-    assert table["n_cells"].tolist() == [4] and table["p_seeds"][0] == 1 / 8
-    with pytest.raises(InputError, match="no finished search called 'other'"):
-        compared(experiment=experiment, name="other", record_folder=tmp_path / "mlruns")
 
 
 @pytest.mark.parametrize(

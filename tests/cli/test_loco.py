@@ -1,9 +1,12 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
 from sie.cli.loco import LocoOptions, plan_searches
 from sie.errors import InputError
 from sie.features.record import OrbitFeatures
+from sie.models.config import TrialConfig
 from sie.search.plan import PRESETS
 from sie.search.problem import LearningProblem
 from sie.search.space import parse_space
@@ -85,3 +88,19 @@ def test_after_all_clusters_the_ensemble_is_next(tmp_path):
     assert "loco_search.py --cluster all" in given.next_step(searched_all=False)
     step = given.next_step(searched_all=True)
     assert step.endswith("build_ensemble.py --dataset data/x --level 0 --name mine")
+
+
+def test_a_space_that_draws_starts_has_weights_for_its_views(tmp_path, problem):
+    views = ("CAMN-V1", "CAMN-V0+V1")
+    seen = dataclasses.replace(problem, views=views)
+    given = {"view": {"choice": list(views)}, "pretrained": {"choice": [True, False]}}
+    drawing = LocoOptions(space=parse_space({"parameters": given}), record_folder=tmp_path)
+    starts = drawing.starts(seen)
+    assert set(starts.by_view) == {"CAMN-V1"} and starts.hash
+    config = TrialConfig(n_layers=2, view="CAMN-V1", pretrained=True)
+    assert starts.of(config)["phi/0/kernel"].shape == (32, 64)
+    assert starts.of(dataclasses.replace(config, pretrained=False)) is None
+    assert options(tmp_path).starts(seen).hash == ""
+    assert options(tmp_path, pretrained="on").starts(seen).hash == starts.hash
+    ((_, plan), *_) = plan_searches(dataclasses.replace(drawing, cluster=["0"]), seen)
+    assert (plan.representation, plan.level, plan.pretrained) == ("CAMN", "V0+V1", starts.hash)

@@ -99,6 +99,15 @@ def test_a_named_space_and_a_preset_are_named():
     assert search.budget == PRESETS["quick"] != Budget()
 
 
+def test_a_space_of_views_says_by_itself_what_is_seen():
+    search = made_search(space=read_space(SPACES / "extended.yaml"))
+    search.parent.params.update({"representation": "CAMN-V0+CAMNS", "level": "V1+V2"})
+    search.parent.params["pretrained"] = "0123456789ab"
+    again = reproduction(type(made_study())(EXPERIMENT, (search,)), SPACES)
+    assert not {"--representation", "--level", "--pretrained"} & set(again.commands[-1].split())
+    assert parsed(again.commands[-1]).search_space == "extended"
+
+
 def test_the_script_says_what_it_takes(capsys):
     script = runpy.run_path(str(SCRIPT))
     args = script["parser"]().parse_args(["--run", "x", "--resamplings", "0"])

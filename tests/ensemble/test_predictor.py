@@ -2,6 +2,7 @@ import json
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from ensemble_examples import (
     argyrodite,
     calibrated_ensemble,
     crystals,
+    ensemble_of_views,
     mixed_ensemble,
     rock_salt,
     small_ensemble,
@@ -20,6 +22,8 @@ from sie.ensemble.predictor import SuperionicEnsemble
 from sie.ensemble.storage import load_megnet, save_ensemble
 from sie.errors import InputError
 from sie.features.extract import compute_features
+from sie.features.view_features import compute_view
+from sie.features.views import parse_view
 from sie.structures.oxidation import prepare
 
 
@@ -64,6 +68,21 @@ def test_scores_are_those_of_the_networks_on_the_features_of_training(
     np.testing.assert_allclose(scores.p_si, expected.mean(axis=1), rtol=1e-5)
     np.testing.assert_allclose(scores.sd, expected.std(axis=1), rtol=1e-3, atol=1e-6)
     np.testing.assert_allclose(loaded.score_features(features).members, expected, rtol=1e-5)
+
+
+def test_members_see_new_crystals_through_their_own_views(tmp_path):
+    trained = ensemble_of_views()
+    loaded = SuperionicEnsemble.load(save_ensemble(tmp_path, trained))
+    decorated = prepare(crystals())[0]
+    scores = loaded.score(crystals()).members
+    for column, (member, weights) in enumerate(zip(trained.members, trained.weights, strict=True)):
+        alone = replace(trained, members=(member,), weights=[weights])
+        # on the orbits of its own view, as it is trained where nothing else is seen
+        features = compute_view(decorated, parse_view(member.config.view))
+        expected = by_networks(alone, features)[:, 0]
+        np.testing.assert_allclose(scores[:, column], expected, rtol=2e-4)
+    with pytest.raises(InputError, match=r"takes CAMNS-V1\+CAMN-V0\+V1 \(80\)"):
+        loaded.score_features(compute_features(decorated, "CAMN", 1))
 
 
 @pytest.fixture(scope="module")

@@ -71,6 +71,8 @@ def test_what_means_nothing_changes_nothing(config, name):
         ({"decay_epochs": 0}, "decay_epochs a whole number >= 1"),
         ({"n_layers": "many"}, "n_layers must be of type int"),
         ({"init_lr": 1.0}, "init_lr <= max_lr"),
+        ({"view": "CAMN-V9"}, "view CAMN-V9: write it like"),
+        ({"pretrained": "perhaps"}, "pretrained must be of type bool"),
     ],
 )
 def test_mistakes_are_named(values, message):
@@ -85,3 +87,23 @@ def test_constant_schedules_have_one_rate():
 
 def test_values_are_shown_as_one_writes_them():
     assert [shown(v) for v in (True, "lamb", 3, 4e-5)] == ["true", "lamb", "3", "4e-05"]
+
+
+def test_view_and_start_are_there_only_where_they_were_chosen():
+    plain = TrialConfig()
+    assert "view" not in plain.as_params() and "pretrained" not in plain.as_params()
+    chosen = TrialConfig(view="CAMN-V0+V1", pretrained=True)
+    assert chosen.as_params().items() >= {"view": "CAMN-V0+V1", "pretrained": True}.items()
+    assert TrialConfig.from_mapping({k: str(v) for k, v in chosen.as_params().items()}) == chosen
+    assert len({plain.hash, chosen.hash, dataclasses.replace(chosen, pretrained=False).hash}) == 3
+    # weights of one view mean nothing to another, though a program may serve both
+    other = dataclasses.replace(chosen, view="CAMNS-V0+V1")
+    assert other.shape != chosen.shape and other.program == chosen.program
+
+
+@pytest.mark.parametrize(
+    "change", [{"standardise": True}, {"pooling": "mean"}, {"activation": "tanh"}]
+)
+def test_networks_that_no_weights_are_for_start_cold(change):
+    assert TrialConfig(pretrained=True, **change) == TrialConfig(pretrained=False, **change)
+    assert TrialConfig(**change).pretrained is None

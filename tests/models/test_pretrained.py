@@ -7,6 +7,7 @@ from sie.errors import InputError
 from sie.models import pretrained as module
 from sie.models.config import TrialConfig
 from sie.models.pretrained import (
+    StartingWeights,
     load_starting_weights,
     pack,
     read_pretrained,
@@ -113,3 +114,16 @@ def test_weights_for_other_features_are_refused(tmp_path):
         load_starting_weights("CAMN", 1, 5)
     with pytest.raises(InputError, match="no folder"):
         load_starting_weights("CAMN", 1, 3, tmp_path / "gone")
+
+
+@pytest.mark.usefixtures("shipped")
+def test_a_trial_takes_the_weights_of_its_view():
+    own = load_starting_weights("CAMN", 1, 3)
+    starts = StartingWeights.of_views({"CAMN-V1": own, "CAMN-V0": StartingWeights()})
+    assert starts.hash and starts.hash != own.hash
+    assert starts.of(replace(CONFIG, view="CAMN-V1")) is own.of(CONFIG)
+    assert starts.of(replace(CONFIG, view="CAMN-V1", pretrained=False)) is None
+    assert starts.of(replace(CONFIG, view="CAMN-V0+V1", pretrained=True)) is None
+    assert own.of(replace(CONFIG, pretrained=False)) is None
+    assert own.of(replace(CONFIG, pretrained=True)) is own.of(CONFIG) is not None
+    assert StartingWeights.of_views({"CAMN-V0": StartingWeights()}) == StartingWeights()

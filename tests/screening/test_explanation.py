@@ -5,6 +5,7 @@ import pytest
 from ensemble_examples import (
     argyrodite,
     calibrated_ensemble,
+    ensemble_of_views,
     mixed_ensemble,
     rock_salt,
     skewed,
@@ -36,8 +37,9 @@ def knowing(ensemble, *given):
     return SuperionicEnsemble(dataclasses.replace(trained, known=known))
 
 
-def test_every_orbit_is_named_with_its_share(ensemble):
-    crystal = argyrodite()
+@pytest.mark.parametrize("made", [lambda: small_ensemble("CAMN"), ensemble_of_views])
+def test_every_orbit_is_named_with_its_share(made):
+    ensemble, crystal = SuperionicEnsemble(made()), argyrodite()
     found = explain(ensemble, crystal)
     features = ensemble.features({"x": crystal})
     shares = ensemble.attention(features)

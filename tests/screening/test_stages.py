@@ -3,6 +3,7 @@ import pytest
 from ensemble_examples import (
     calibrated_ensemble,
     crystals,
+    ensemble_of_views,
     mixed_ensemble,
     rock_salt,
     small_ensemble,
@@ -58,7 +59,7 @@ def rows(result):
     return {row["id"]: row for row in result.table.to_pylist()}
 
 
-@pytest.mark.parametrize("made", [small_ensemble, mixed_ensemble])
+@pytest.mark.parametrize("made", [small_ensemble, mixed_ensemble, ensemble_of_views])
 def test_scores_are_those_that_the_ensemble_gives_by_itself(made):
     ensemble = SuperionicEnsemble(made())
     result = screened(ensemble, Listed(crystals()))

@@ -18,6 +18,13 @@ def test_flops_of_the_readout_alone_by_hand():
     assert epoch_flops(config, sizes) == 3 * 2 * (1 + 300 + 20 + 40 + 256)
 
 
+def test_a_view_counts_with_its_own_columns():
+    narrow = TrialConfig(view="CAMN-V0")
+    sizes = dataclasses.replace(SIZES, dimension=16)
+    assert epoch_flops(narrow, SIZES) == epoch_flops(TrialConfig(), sizes)
+    assert epoch_flops(narrow, SIZES) < epoch_flops(TrialConfig(), SIZES)
+
+
 def test_expected_epochs_by_hand():
     assert expected_epochs(Budget()) == 40 + 120 / 4 + 340 / 16
     assert expected_epochs(Budget(max_epochs=30)) == 30

@@ -1,11 +1,14 @@
 """From the starter set to what a search sees: nothing of the test set among it."""
 
+import numpy as np
 import pytest
 
 from sie.datasets.record import Database
 from sie.datasets.registry import load_dataset
 from sie.datasets.storage import DataRecord, load_record, save_record
 from sie.errors import InputError
+from sie.features.pooled import pooled
+from sie.features.views import seen_through
 from sie.search.problem import prepare_development, prepare_problem
 from sie.splits.clusters_file import write_clusters
 from sie.splits.holdout import hold_out
@@ -98,3 +101,19 @@ def test_a_test_set_that_there_is_not_is_refused(database, test_set, message):
     with pytest.raises(InputError, match=message) as caught:
         prepare_development(database, test_set=test_set)
     assert "\n" not in str(caught.value)
+
+
+def test_several_views_are_seen_through_once(database, prepared):
+    problem, held, _ = prepared
+    views = ("CAMNS-V0", "CAMN-V0")
+    both, again, _ = prepare_problem(database, Representation.CAMN, 1, views=views)
+    assert again == held
+    assert (both.views, both.seen_as, both.features.dimension) == (views, "CAMNS-V0+CAMN-V0", 32)
+    assert both.experiment == "loco/starter/CAMNS-V0+CAMN-V0"
+    assert "-".join(both.names) == both.seen_as
+    assert both.features_hash != problem.features_hash
+    own = seen_through(both.features, both.seen_as, "CAMN-V0")
+    mean, expected = (pooled(features).values[:, :16] for features in (own, problem.features))
+    np.testing.assert_allclose(mean, expected, atol=1e-5)
+    (only,) = {prepare_problem(database, Representation.CAMNS, 1, views=["CAMN-V0"])[0].seen_as}
+    assert only == problem.seen_as == "CAMN-V0"

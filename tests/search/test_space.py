@@ -250,4 +250,34 @@ def test_a_point_of_a_configuration_gives_it_back(seed):
 def test_extended_space_names_every_hyperparameter():
     names = {p.name for p in read_space(FOLDER / "extended.yaml").parameters}
     # there is one model to search; docs/extending.md searches two
-    assert names | {"model"} == set(TrialConfig().as_params()) | set(ONLY_WITH)
+    # without a choice of views or starts a configuration has neither
+    assert names | {"model"} == {*TrialConfig().as_params(), *ONLY_WITH, "view", "pretrained"}
+
+
+def test_a_space_of_views_gives_every_configuration_one():
+    views = ["CAMN-V1", "CAMN-V0+V1", "CAMN-V1+CAMNS-V1"]
+    space = parse_space({"parameters": {"view": {"choice": views}, "n_layers": {"value": 2}}})
+    assert space.views == tuple(views)
+    drawn = {space.sample(np.random.default_rng(seed)).view for seed in range(30)}
+    assert drawn == set(views)
+    assert parse_space(space.as_dict()).hash == space.hash
+    assert parse_space({"parameters": {"n_layers": {"value": 2}}}).views == ()
+    with pytest.raises(InputError, match="parameters: view: view CAMN-V7: write it like CAMN-V1"):
+        parse_space({"parameters": {"view": {"choice": ["CAMN-V7"]}}})
+
+
+def test_starts_that_do_not_apply_are_cold():
+    given = {
+        "activation": {"choice": ["relu", "silu"]},
+        "standardise": {"choice": [True, False]},
+        "pretrained": {"choice": [True, False], "when": {"activation": "relu"}},
+    }
+    space = parse_space({"parameters": given})
+    assert space.draws_starts
+    warm = {"activation": "relu", "standardise": False, "pretrained": True}
+    assert space.config(warm).pretrained is True
+    assert space.config({**warm, "pretrained": False}).pretrained is False
+    cold = [space.config({**warm, "activation": "silu", "pretrained": p}) for p in (True, False)]
+    assert cold[0] == cold[1] and cold[0].pretrained is False
+    # those weights are for rows as they are
+    assert space.config({**warm, "standardise": True}).pretrained is False

@@ -14,6 +14,7 @@ from sie.search.record import Phase, TrialTask
 from sie.search.worker import TrainingJob, TrialWorker
 from sie.splits.record import Split
 from sie.training import memory, threads
+from sie.training.trainer import Trainer
 
 SMALL = TrialConfig(n_layers=1, n_neurons=4, readout_width=8, batch_size=16)
 
@@ -58,6 +59,28 @@ def test_memory_is_given_back_before_every_trial(job, monkeypatch):
         assert worker.reset_config({"task": task(number)})
         play(worker)
     assert len(calls) == 3
+
+
+def test_a_trial_sees_the_columns_of_its_view(job, monkeypatch):
+    monkeypatch.setattr(threads, "limit_threads", lambda n: None)
+    whole, views = "CAMN-V0+V1+CAMNS-V1", ("CAMN-V1+V0", "CAMNS-V1", "CAMN-V1+V0")
+    rng = np.random.default_rng(1)
+    rows = rng.normal(size=(80, 80)).astype(np.float32)
+    wide = dataclasses.replace(job.features, rows=rows)
+    worker = new_worker(dataclasses.replace(job, features=wide, seen_as=whole))
+    for view in views:
+        columns = np.r_[16:48, 0:16] if view == views[0] else np.r_[48:80]
+        config = dataclasses.replace(SMALL, view=view)
+        worker.reset_config({"task": dataclasses.replace(task(3), config=config)})
+        curves = []
+        while not (report := worker.step())["done"]:
+            curves += report["curves"]["train_loss"]
+        narrow = dataclasses.replace(wide, rows=np.ascontiguousarray(rows[:, columns]))
+        trainer = Trainer(narrow, job.labels, job.split.train, job.split.validation)
+        trainer.start(SMALL, 3, 20)
+        trainer.run_epochs(20)
+        curves += report["curves"]["train_loss"]
+        np.testing.assert_array_equal(curves, trainer.curves["train_loss"])
 
 
 def test_a_failure_is_a_status_with_a_reason(job, monkeypatch):

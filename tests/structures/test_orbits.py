@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymatgen.core import Lattice, Structure
 
-from sie.structures.orbits import Orbits, orbits, wyckoff_letters
+from sie.structures.orbits import Orbits, common_orbits, orbits, wyckoff_letters
 
 SETTINGS = settings(deadline=None, max_examples=25)
 
@@ -84,3 +84,19 @@ def test_wyckoff_letters_are_those_of_the_tables(argyrodite):
     assert found == {"a": 4, "b": 4, "c": 4, "e": 16, "h": 48}
     twins = Structure(Lattice.cubic(4.0), ["Li", "Li", "Cl"], [[0, 0, 0], [1e-4, 0, 0], [0.5] * 3])
     assert wyckoff_letters(twins) == ("", "", "")
+
+
+def test_common_orbits_lie_within_the_orbits_of_each():
+    places = [[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]]
+    one, other = (
+        Structure(Lattice.cubic(4.0), species, places)
+        for species in (["Li", "Mg", "Zn", "Mg"], ["Al", "Al", "Al", "Li"])
+    )
+    common = common_orbits((one, other))
+    pairs = set(zip(orbits(one).site_to_orbit, orbits(other).site_to_orbit, strict=True))
+    assert len(common) == len(pairs) == 4
+    assert len(orbits(one)) == 3
+    assert len(orbits(other)) == 2
+    np.testing.assert_array_equal(
+        common_orbits((one, one)).site_to_orbit, orbits(one).site_to_orbit
+    )

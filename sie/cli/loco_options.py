@@ -94,7 +94,8 @@ class LocoOptions:
         if not searched_all:
             return f"the other clusters: {self.command('all')}"
         parts = [installed_program("python"), "experiments/build_ensemble.py"]
-        shown = [shlex.quote(hidden(part)) for part in self._given(_OF_ENSEMBLES)]
+        names = [*_OF_ENSEMBLES, *(("search_space",) if self.space.views else ())]
+        shown = [shlex.quote(hidden(part)) for part in self._given(names)]
         return f"the ensemble: {' '.join([*parts, *shown])}"
 
     def arguments(self, cluster: str) -> list[str]:

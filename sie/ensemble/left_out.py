@@ -19,6 +19,7 @@ from sie.ensemble.building import Material, Started, estimate_seconds, forest_of
 from sie.ensemble.calibrated import LeftOutPredictions
 from sie.ensemble.record import KnownCompounds, Member, Recipe
 from sie.errors import SieError
+from sie.features.views import seen_through
 from sie.files import write_text
 from sie.splits.record import Clustering
 
@@ -237,7 +238,8 @@ class LeftOutTrainer:
             limit_threads(1)
             self._programs = ProgramCache()
         return_freed_memory()
-        features, config = material.features, job.member.config
+        config = job.member.config
+        features = seen_through(material.features, material.seen_as, config.view)
         trainer = Trainer(features, material.labels, job.train, job.left_out, self._programs)
         trainer.start(config, job.member.seed, epochs, material.starts.of(config))
         trainer.run_epochs(epochs)

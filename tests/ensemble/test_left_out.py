@@ -9,6 +9,7 @@ from sie.ensemble.building import Material, forest_of
 from sie.ensemble.left_out import (
     KeptAnswers,
     LeftOutAnswer,
+    LeftOutTrainer,
     calibration_members,
     left_out_jobs,
     left_out_seconds,
@@ -150,3 +151,20 @@ def test_a_training_that_fails_is_one_line(problem, material, known, tmp_path):
             recipe_of(SMALL), bad, problem.clustering, known, KeptAnswers(tmp_path), 1, Told()
         )
     assert "\n" not in str(caught.value)
+
+
+def test_a_network_sees_the_columns_of_its_view(problem):
+    """Columns of other views may hold anything."""
+    rng = np.random.default_rng(3)
+    plain = problem.features
+    rows = rng.normal(size=(len(plain.rows), 48)).astype(np.float32)
+    whole = dataclasses.replace(plain, rows=rows)
+    seen = dataclasses.replace(plain, rows=np.ascontiguousarray(rows[:, 16:]))
+    recipe = recipe_of(dataclasses.replace(SMALL, view="CAMN-V1"))
+    job = left_out_jobs(recipe, problem.clustering, problem.labels)[0]
+    material = Material(whole, problem.labels, seen_as="CAMN-V0+V1")
+    answer = LeftOutTrainer().train(material, job, 3)
+    alone = Trainer(seen, problem.labels, job.train, job.left_out)
+    alone.start(job.member.config, job.member.seed, 3, None)
+    alone.run_epochs(3)
+    np.testing.assert_array_equal(answer.probabilities, alone.validation_probabilities())

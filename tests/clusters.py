@@ -22,6 +22,8 @@ from hosts import Hosts
 from processes import Lasting, Service, command_line, family, free_port, kill, marked, wait_until
 
 BIN = Path(sys.executable).parent
+STARTS, TOO_SLOW = 3, "timed out during startup"
+"""Ray gives a node 30 s, which a busy machine may need more than once; what it says then."""
 
 
 class RayCluster(Lasting):
@@ -78,6 +80,16 @@ class RayCluster(Lasting):
 
     def start_node(self, node: int) -> None:
         """Start one node, or start it again under the same address (a few seconds)."""
+        for left in reversed(range(STARTS)):
+            try:
+                self._start_node(node)
+            except AssertionError as error:
+                if not left or TOO_SLOW not in str(error):
+                    raise
+            else:
+                return
+
+    def _start_node(self, node: int) -> None:
         temp, mark = self._temp / str(node), self._mark(node)
         shutil.rmtree(temp, ignore_errors=True)
         temp.mkdir()
@@ -171,13 +183,20 @@ class HostCluster:
         """Start all nodes, the head first."""
         self.start_node(0)
         logs = [self._launch(host) for host in range(1, len(self.cpus))]
-        for log in logs:
-            _wait_for_ray(log)
+        for host, log in enumerate(logs, start=1):
+            self._wait(host, log)
         return self
 
     def start_node(self, host: int) -> None:
         """Start the node of one host, or start it again."""
-        _wait_for_ray(self._launch(host))
+        self._wait(host, self._launch(host))
+
+    def _wait(self, host: int, log: Path) -> None:
+        for _ in range(STARTS - 1):
+            if _ray_started(log):
+                return
+            log = self._launch(host)
+        assert _ray_started(log), log.read_text()[-1000:]
 
     def _launch(self, host: int) -> Path:
         home = self.hosts.home(host)
@@ -208,10 +227,13 @@ class HostCluster:
             kill(*pids)
 
 
-def _wait_for_ray(log: Path) -> None:
-    def started() -> bool:
-        text = log.read_text()
-        assert "Error" not in text, text[-1000:]
-        return "Ray runtime started" in text
+def _ray_started(log: Path) -> bool:
+    """Wait for a node; False where it was too slow for Ray's patience."""
 
-    wait_until(started, f"the Ray node of {log}")
+    def ended() -> bool:
+        text = log.read_text()
+        assert "Error" not in text or TOO_SLOW in text, text[-1000:]
+        return "Ray runtime started" in text or TOO_SLOW in text
+
+    wait_until(ended, f"the Ray node of {log}")
+    return TOO_SLOW not in log.read_text()

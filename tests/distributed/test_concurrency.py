@@ -51,7 +51,7 @@ def crowded(server, tmp_path_factory):
     for writer in writers:
         assert writer.stdout.readline() == "ready\n"
     gate.touch()
-    ends = [(writer.communicate(timeout=200), writer.returncode) for writer in writers]
+    ends = [(writer.communicate(timeout=350), writer.returncode) for writer in writers]
     assert [code for _, code in ends] == [0] * PROCESSES, ends
     return [Store(uri, folder / "artifacts") for uri in uris]
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sie.cli import arguments
+from sie.cli.answer import Answer
 from sie.cli.main import run
 from sie.cli.parser import new_parser
 
@@ -42,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
         help="of MLflow: systems as in kfold/obelix, or the repeated configurations of searches "
         "as in loco/obelix/CAMN-V0",
     )
-    built.add_argument("--name", default="search", help="of the searches (default: %(default)s)")
+    arguments.add(built, "--name")
     built.add_argument(
         "--systems", nargs="+", metavar="NAME", help="two or more to compare (default: all)"
     )
@@ -54,11 +55,9 @@ def parser() -> argparse.ArgumentParser:
         "--alpha", type=_level, default=0.05, help="p below which pairs differ (default: 0.05)"
     )
     record = built.add_argument_group("record")
-    record.add_argument("--out", type=Path, metavar="CSV", help="write all pairs to a file")
-    record.add_argument(
-        "--tracking-uri", metavar="URI", help="MLflow store or server (default: SQLite in mlruns/)"
-    )
-    arguments.add_verbosity_options(built)
+    arguments.add(record, "--out", metavar="CSV", help="all pairs, as a file (default: none)")
+    arguments.add(record, "--tracking-uri")
+    arguments.add_common_options(built)
     return built
 
 
@@ -72,12 +71,12 @@ def _level(text: str) -> float:
     return value
 
 
-def main(args: argparse.Namespace, console: Console) -> int:
+def main(args: argparse.Namespace, console: Console) -> Answer:
     """Test and show."""
     from sie.cli.compare import CompareOptions, compare_systems
 
-    compare_systems(CompareOptions.from_command_line(vars(args)), console)
-    return 0
+    options = CompareOptions.from_command_line(vars(args))
+    return Answer({"pairs": compare_systems(options, console)})
 
 
 if __name__ == "__main__":

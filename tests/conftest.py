@@ -8,11 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+
+# how long an example takes is the machine's doing
+settings.register_profile("sie", deadline=None)
+settings.load_profile("sie")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -173,7 +173,7 @@ def test_the_command_prints_both_tables(ensemble, tmp_path, markdown):
     command = [str(path), "--ensemble", str(folder), "--neighbours", "2"]
     options = explain_parser("Explain.\n\nTry").parse_args(command + ["--markdown"] * markdown)
     console = Console(record=True, width=120, quiet=False)
-    assert main(options, console) == 0
+    assert main(options, console).exit_code == 0
     text = console.export_text()
     expected = explain(ensemble, argyrodite())
     assert f"(mine): P_SI = {expected.p_si:.3f}" in text

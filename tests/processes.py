@@ -86,8 +86,12 @@ class Lasting:
         raise NotImplementedError
 
     def __enter__(self) -> Self:
-        """Start."""
-        return self.start()
+        """Start; of what does not start as a whole nothing is left."""
+        try:
+            return self.start()
+        except BaseException:
+            self.remove()
+            raise
 
     def __exit__(
         self,

@@ -48,10 +48,14 @@ def crowded(server, tmp_path_factory):
         )
         for number in range(PROCESSES)
     ]
-    for writer in writers:
-        assert writer.stdout.readline() == "ready\n"
-    gate.touch()
-    ends = [(writer.communicate(timeout=350), writer.returncode) for writer in writers]
+    try:
+        for writer in writers:
+            assert writer.stdout.readline() == "ready\n"
+        gate.touch()
+        ends = [(writer.communicate(timeout=350), writer.returncode) for writer in writers]
+    finally:
+        for writer in writers:
+            writer.kill()
     assert [code for _, code in ends] == [0] * PROCESSES, ends
     return [Store(uri, folder / "artifacts") for uri in uris]
 

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 SCRIPTS = sorted((ROOT / "experiments").glob("*.py"))
 DOCS = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
 COMMON = {"--config", "--json", "--quiet", "--verbose"}
-QUICK = {"explain.py", "report.py", "completion.py"}
+QUICK = {"compare.py", "explain.py", "report.py", "completion.py"}
 """Done in seconds: a plan of them would take as long as they do."""
 
 HEAVY = (

@@ -53,7 +53,9 @@ def browser(server, tmp_path_factory):
 
 
 def see(browser, text):
-    return browser.until(f"return document.body.innerText.includes({text!r})", 60)
+    # the page writes some words with capitals
+    script = f"return document.body.innerText.toLowerCase().includes({text.lower()!r})"
+    return browser.until(script, 60)
 
 
 def press(browser, words):

@@ -19,6 +19,7 @@ from sie.ensemble.record import CalibrationPart, ForestPart, KnownCompounds, Mem
 from sie.errors import SieError
 from sie.models.config import TrialConfig
 from sie.splits.record import Clustering
+from sie.training.program import ProgramCache
 from sie.training.trainer import Trainer
 
 SMALL = TrialConfig(
@@ -163,7 +164,9 @@ def test_a_network_sees_the_columns_of_its_view(problem):
     recipe = recipe_of(dataclasses.replace(SMALL, view="CAMN-V1"))
     job = left_out_jobs(recipe, problem.clustering, problem.labels)[0]
     material = Material(whole, problem.labels, seen_as="CAMN-V0+V1")
-    answer = LeftOutTrainer().train(material, job, 3)
+    trainer = LeftOutTrainer()
+    trainer._programs = ProgramCache()  # this process has its number of threads already
+    answer = trainer.train(material, job, 3)
     alone = Trainer(seen, problem.labels, job.train, job.left_out)
     alone.start(job.member.config, job.member.seed, 3, None)
     alone.run_epochs(3)

@@ -20,7 +20,9 @@ HURRY = {**vars(time), "monotonic": itertools.count(0, 31).__next__}
 
 def raylets():
     """Return the raylets below this process."""
-    return [pid for pid in family(os.getpid()) if "/raylet" in command_line(pid).split()[0]]
+    words = {pid: command_line(pid).split() for pid in family(os.getpid())}
+    # a process that is ending has no command line any more
+    return [pid for pid, line in words.items() if line and "/raylet" in line[0]]
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from sie.tracking.store import open_store
 pytestmark = [
     pytest.mark.skipif(bool(why_not()), reason=why_not() or "all there"),
     pytest.mark.end_to_end,
+    pytest.mark.long,  # a minute and a half of a whole machine
 ]
 
 PARALLEL_AXES = """

@@ -88,6 +88,7 @@ white-space:nowrap;vertical-align:top}
 td:first-child,td.t{white-space:normal}
 td.t{overflow-wrap:anywhere;min-width:12em}
 table:not(.few) td.t{min-width:22em}
+@media(min-width:900px){table:not(.few) td.t{min-width:13em}}
 th.n,td.n{text-align:right}
 td.w{width:35%;min-width:60px}
 .bar{display:block;height:.9em;margin-top:.3em;min-width:1px;background:var(--blue)}

@@ -12,8 +12,10 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
+from ray.exceptions import RayError
 from ray.tune import Callback
 
 from sie.errors import SieError
@@ -26,6 +28,9 @@ LOST_S = 40.0
 LOOK_S = 2.0
 """Between two looks."""
 
+ASK_S = 5.0
+"""What the head has for an answer; with `LEAVE_S` after `LOST_S` still within Ray's 60 s."""
+
 LEAVE_S = 15.0
 """What the search has for leaving in order, before the process is ended under it."""
 
@@ -35,12 +40,15 @@ class HeadLost(SieError):
 
 
 class Lifeline(threading.Thread):
-    """Looks after the head's port; ends the process where the main thread hangs in Ray.
+    """Looks after the head; ends the process where the main thread hangs in Ray.
 
     Parameters
     ----------
     address : str
         ``host:port`` of the head's control store.
+    ask : callable
+        Asks the store something within the seconds given and raises where no answer comes: a port
+        accepts connections long after the process behind it hangs. None: the port alone.
 
     Attributes
     ----------
@@ -48,9 +56,10 @@ class Lifeline(threading.Thread):
         Whether the head has been away for longer than `LOST_S`.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, ask: Callable[[float], object] | None = None) -> None:
         super().__init__(name="lifeline", daemon=True)
         self._address = address
+        self._ask = ask
         self._left = threading.Event()
         self.lost = False
 
@@ -84,9 +93,24 @@ class Lifeline(threading.Thread):
         host, _, port = self._address.rpartition(":")
         try:
             socket.create_connection((host.strip("[]"), int(port)), timeout=LOOK_S).close()
-        except OSError:
+            if self._ask is not None:
+                self._ask(ASK_S)
+        except (OSError, RayError):
             return False
         return True
+
+
+def ask_head(seconds: float) -> object:
+    """Ask the control store of this process's cluster something that costs it nothing.
+
+    Raises
+    ------
+    ray.exceptions.RayError
+        When no answer comes within the seconds.
+    """
+    from ray._private.worker import global_worker
+
+    return global_worker.gcs_client.internal_kv_exists(b"lifeline", b"sie", timeout=seconds)
 
 
 class HeadWatch(Callback):

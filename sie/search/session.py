@@ -19,7 +19,7 @@ import ray
 
 from sie.errors import SieError
 from sie.search.cluster import require_cluster
-from sie.search.lifeline import Lifeline
+from sie.search.lifeline import Lifeline, ask_head
 from sie.secrets import keep_private
 
 _QUIET = {
@@ -162,7 +162,7 @@ def _take_note_of(address: str | None) -> None:
     global _lifeline, _joined
     _joined = address is not None
     if _lifeline is None and not (address or "").startswith("ray://"):
-        _lifeline = Lifeline(ray.get_runtime_context().gcs_address)
+        _lifeline = Lifeline(ray.get_runtime_context().gcs_address, ask_head)
         _lifeline.start()
 
 

@@ -24,7 +24,7 @@ class Ran:
 class Terminal:
     folder: Path
 
-    def start(self, script: str, *options: object) -> subprocess.Popen[str]:
+    def start(self, script: str | Path, *options: object) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, str(SCRIPTS / script), *map(str, options)],
             cwd=self.folder,
@@ -34,7 +34,7 @@ class Terminal:
             text=True,
         )
 
-    def run(self, script: str, *options: object, timeout: float = 600) -> Ran:
+    def run(self, script: str | Path, *options: object, timeout: float = 600) -> Ran:
         running = self.start(script, *options)
         out, err = running.communicate(timeout=timeout)
         return Ran(running.returncode, out, err)

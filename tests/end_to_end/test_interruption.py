@@ -2,6 +2,7 @@
 
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,8 @@ from sie.cli.main import INTERRUPTED
 from sie.tracking.queries import children, search
 from sie.tracking.store import open_store
 from sie.training.record import TrialStatus
+
+SCRIPT = Path(__file__).resolve().parents[2] / "experiments" / "loco_search.py"
 
 pytestmark = pytest.mark.end_to_end
 
@@ -74,3 +77,31 @@ def test_ctrl_c_keeps_what_had_ended_and_the_same_command_goes_on(terminal):
     ran = terminal.run("loco_search.py", "--rerun-trial", cut.run_id)
     assert ran.code == 0, ran.out + ran.err
     assert "equal bit for bit" in ran.out
+
+
+KILLED = f"""
+import os, runpy, signal, sys
+from sie.search.recording import SearchRecord
+SearchRecord.close = lambda *args: os.kill(os.getpid(), signal.SIGKILL)
+sys.argv[0] = {str(SCRIPT)!r}
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.mark.long
+def test_a_driver_killed_before_its_search_counts_as_finished_has_shown_the_result(terminal):
+    wrapper = terminal.folder / "killed_at_the_end.py"
+    wrapper.write_text(KILLED)
+    few = ("--trials", "3", "--max-epochs", "12", "--name", "killed")
+    killed = terminal.run(wrapper, *OPTIONS, *few)
+    assert killed.code == -signal.SIGKILL, killed.out + killed.err
+    assert "winner of cluster 0" in killed.out
+
+    again = terminal.run("loco_search.py", *OPTIONS, *few)
+    assert again.code == 0, again.out + again.err
+    assert "4 trials are done" in again.out
+    assert "winner of cluster 0" in again.out
+    store, experiment, parents = stored(terminal.folder)
+    (parent,) = [item for item in parents if item.tags["search_name"] == "killed"]
+    assert parent.status == "FINISHED"
+    assert len(children(store, experiment, parent.run_id)) == 4

@@ -1,11 +1,14 @@
 """A head that goes away, as seen through its port."""
 
+import os
+import signal
 import socket
 import subprocess
 import sys
 import time
 
 import pytest
+from processes import command_line, family, kill
 
 from sie.search import lifeline
 from sie.search.lifeline import HeadLost, HeadWatch, Lifeline
@@ -77,3 +80,28 @@ def test_a_process_that_hangs_in_ray_is_ended_with_one_line():
     assert ran.returncode == 1
     (line,) = ran.stderr.splitlines()
     assert line.startswith("error: lost the Ray cluster: its head 127.0.0.1:9")
+
+
+SEARCHING = """
+import time
+from sie.search import lifeline, session
+lifeline.LOST_S, lifeline.LOOK_S, lifeline.ASK_S, lifeline.LEAVE_S = 3, 0.2, 1, 0.5
+session.start_ray(None)
+time.sleep(4)
+print(session.lifeline().lost, flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_head_that_hangs_behind_an_open_port_is_lost():
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", SEARCHING], **streams) as driver:
+        assert driver.stdout.readline() == "False\n"
+        (head,) = [p for p in family(driver.pid) if "gcs_server" in command_line(p).split(" ")[0]]
+        os.kill(head, signal.SIGSTOP)
+        try:
+            *_, line = driver.communicate(timeout=60)[1].splitlines()
+        finally:
+            kill(head)
+    assert driver.returncode == 1
+    assert line.startswith("error: lost the Ray cluster: its head")

@@ -26,7 +26,13 @@ def raylets():
 
 
 @pytest.fixture
-def slow_starts(monkeypatch):
+def without_ray():
+    """Make sure that Ray does not run in this process, whatever other files' tests left."""
+    stop_ray()
+
+
+@pytest.fixture
+def slow_starts(monkeypatch, without_ray):
     """Let the first start of a node take longer than Ray waits; return the starts."""
     real, starts = ray.init, []
     monkeypatch.setattr(session, "STARTS", 2)
@@ -55,6 +61,7 @@ def test_a_node_that_is_slow_is_started_again_and_leaves_nothing_behind(slow_sta
     assert len(raylets()) == 1
 
 
+@pytest.mark.usefixtures("without_ray")
 def test_a_node_that_never_starts_is_one_line(monkeypatch):
     def init(**options):
         raise Exception("The current node timed out during startup.\nThis could happen")
@@ -65,6 +72,7 @@ def test_a_node_that_never_starts_is_one_line(monkeypatch):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.usefixtures("without_ray")
 def test_a_mistake_of_ours_is_not_swallowed(monkeypatch):
     monkeypatch.setattr(ray, "init", lambda wrong: None)
     with pytest.raises(TypeError):

@@ -23,6 +23,7 @@ from sie.reporting.search_report.plotting import (
 )
 from sie.reporting.search_report.record import ClusterSearch
 from sie.reporting.style import BLUE, BROWN, GREEN, GREY, RED, STATUS_COLOURS
+from sie.search.choices import Scheduler
 from sie.search.record import EndedTrial
 from sie.search.selection import OBJECTIVE, rolling_mean
 from sie.training.record import TrialStatus
@@ -99,7 +100,7 @@ def progress_of_all(searches: Sequence[ClusterSearch]) -> Plot:
 
 
 def learning_curves(search: ClusterSearch, title: str = "", wide: bool = False) -> Plot:
-    """Draw every trial's rolling validation AUC-PR, with marks where ASHA stopped one."""
+    """Draw every trial's rolling validation AUC-PR, with marks where one was stopped."""
     window = search.rule.window
     figure = new_figure(xaxis_title="epoch", yaxis_title=f"AUC-PR, {window}-epoch mean")
     shown = [t for t in search.trials if t.result.n_epochs >= window]
@@ -123,21 +124,33 @@ def learning_curves(search: ClusterSearch, title: str = "", wide: bool = False) 
             y=rounded(_rolling(t, window)[-1] for t in stopped),
             mode="markers",
             marker={"symbol": "x-thin", "size": 7, "line": {"color": INK, "width": 1.4}},
-            name="stop by ASHA",
+            name="stopped early",
             customdata=[t.task.number for t in stopped],
             hovertemplate="trial %{customdata} stopped at epoch %{x}: %{y:.3f}<extra></extra>",
         )
-    rungs = search.budget.rungs
-    for rung in rungs:
-        figure.add_vline(x=rung, line={"color": GREY, "width": 1, "dash": "dot"})
+    lines, caption = _stops(search)
+    for epoch in lines:
+        figure.add_vline(x=epoch, line={"color": GREY, "width": 1, "dash": "dot"})
     _floor(figure, search.floor)
-    at = " and ".join(map(str, rungs)) or "no epoch"
-    caption = (
-        f"Validation AUC-PR. ASHA compares trials at epoch {at} (dotted): of those that get there "
-        f"it lets about one in {search.budget.reduction_factor} go on."
-    )
-    alt = f"Learning curves of {len(shown)} trials, {len(stopped)} of them stopped by ASHA."
+    alt = f"Learning curves of {len(shown)} trials, {len(stopped)} of them stopped early."
     return Plot(figure, title, alt, caption, wide)
+
+
+def _stops(search: ClusterSearch) -> tuple[tuple[int, ...], str]:
+    """Return the epochs at which trials can be stopped, or from which on, and the caption."""
+    budget, first = search.budget, "Validation AUC-PR."
+    if search.scheduler == Scheduler.MEDIAN:
+        return (budget.grace,), (
+            f"{first} From epoch {budget.grace} on (dotted) a trial is stopped whose best is below "
+            "the median of the others' means up to its epoch."
+        )
+    if search.scheduler == Scheduler.ASHA and budget.rungs:
+        at = " and ".join(map(str, budget.rungs))
+        return budget.rungs, (
+            f"{first} ASHA compares trials at epoch {at} (dotted): of those that get there it lets "
+            f"about one in {budget.reduction_factor} go on."
+        )
+    return (), f"{first} No trial was stopped for falling behind the others."
 
 
 def repeats(search: ClusterSearch, title: str = "", wide: bool = False) -> Plot:

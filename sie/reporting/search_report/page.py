@@ -136,9 +136,9 @@ def _slices(report: SearchReport, drawing: _Drawing) -> str:
     what = parameter_plots.outcome_words(table)
     how = "Later trials are darker. " if table.single else ""
     note = (
-        f"Each mark is a trial: its {what}. {how}Red: the mean of a choice. TPE draws what "
-        "has done well more often, and hyperparameters vary together, so a mean is no effect. "
-        "Trials that ASHA stopped stand with what they had reached."
+        f"Each mark is a trial: its {what}. {how}Red: the mean of a choice. Samplers "
+        "other than random draw what has done well more often, and hyperparameters vary together, "
+        "so a mean is no effect. Trials that were stopped early stand with what they had reached."
     )
     return (
         sections.paragraphs([note])

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from sie.search.choices import Sampler, Scheduler
 from sie.search.plan import Budget
 from sie.search.record import EndedTrial
 from sie.search.selection import RepeatedConfig, SelectionRule
@@ -114,6 +115,16 @@ class ClusterSearch:
         """How curves were ranked."""
         params = self.parent.params
         return SelectionRule(int(params["rule.window"]), int(params["rule.min_epoch"]))
+
+    @property
+    def sampler(self) -> str:
+        """What drew the configurations."""
+        return self.parent.params.get("sampler") or Sampler.HYPEROPT
+
+    @property
+    def scheduler(self) -> str:
+        """What stopped trials that fell behind."""
+        return self.parent.params.get("scheduler") or Scheduler.ASHA
 
     @property
     def ends(self) -> Counter[TrialStatus]:

@@ -17,7 +17,7 @@ from sie.reporting.html import table
 from sie.reporting.search_report.importance import Importance
 from sie.reporting.search_report.record import ClusterSearch, Study
 from sie.reporting.search_report.tables import number
-from sie.search.plan import Sampler, Scheduler
+from sie.search.choices import Scheduler
 
 OPTIMISM = (
     "The winners' scores are optimistic: the left-out cluster itself chose configuration and "
@@ -112,7 +112,7 @@ def _what(study: Study) -> list[str]:
 
 def _stopping(search: ClusterSearch) -> str:
     """Return what stopped trials early, as the plan says."""
-    budget, scheduler = search.budget, search.param("scheduler") or Scheduler.ASHA
+    budget, scheduler = search.budget, search.scheduler
     if scheduler == Scheduler.ASHA and budget.rungs:
         epochs = "epoch" if len(budget.rungs) == 1 else "epochs"
         return f"compared by ASHA at {epochs} {', '.join(map(str, budget.rungs))}"
@@ -127,7 +127,7 @@ def _how(search: ClusterSearch) -> list[str]:
     size = f" ({space.name}, {space.size:,.0f} configurations)" if space else ""
     return [
         f"Plan: {budget.trials} trials of at most {budget.max_epochs} epochs, drawn by "
-        f"{search.param('sampler') or Sampler.HYPEROPT}, {_stopping(search)}; the best "
+        f"{search.sampler}, {_stopping(search)}; the best "
         f"{min(budget.top, budget.trials)} repeated {budget.repeats} times; ranked by the highest "
         f"mean of {rule.window} epochs from epoch {rule.min_epoch}. "
         f"Space {search.param('space')}{size}, seed {search.param('seed')}, mode "

@@ -32,7 +32,7 @@ def test_learning_curves_are_rolling_means_with_marks_where_asha_stopped(single)
     search = single.first
     drawn = traces(curves.learning_curves(search))
     stopped = [t for t in search.trials if t.result.status is TrialStatus.STOPPED_BY_SCHEDULER]
-    marks = drawn["stop by ASHA"]
+    marks = drawn["stopped early"]
     assert list(marks.x) == [40] * len(stopped)
     last = [np.mean(t.result.curves["val_auc_pr"][30:40]) for t in stopped]
     np.testing.assert_allclose(marks.y, last, atol=1e-4)

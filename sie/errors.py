@@ -23,7 +23,17 @@ class DownloadError(SieError):
 
 
 class TrackingError(SieError):
-    """The MLflow store cannot be reached or written."""
+    """The MLflow store cannot be reached or written.
+
+    Attributes
+    ----------
+    refused : bool
+        Whether the store answered and will say no again: of a run that was deleted by hand, say.
+    """
+
+    def __init__(self, message: str, refused: bool = False) -> None:
+        super().__init__(message)
+        self.refused = refused
 
 
 class SearchAborted(SieError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,12 @@ from filelock import FileLock, Timeout
 
 from sie.errors import InputError
 from sie.search.differences import describe_first, differences, flat
-from sie.search.plan import SearchPlan
+from sie.search.plan import REPEATABLE_BATCH, Mode, SearchPlan
 from sie.search.record import EndedTrial, Phase, TrialTask
-from sie.search.selection import SelectionRule, result_objective
+from sie.search.selection import result_objective
 from sie.tracking.environment import environment_tags
-from sie.tracking.ownership import Owner, is_alive, owner_elsewhere
-from sie.tracking.queries import StoredRun, children, read_result, search
+from sie.tracking.ownership import OWNER_TAG, Owner, is_alive, owner_elsewhere
+from sie.tracking.queries import StoredRun, children, get_run, read_result, search
 from sie.tracking.recorder import Recorder
 from sie.training.record import TrialStatus
 
@@ -54,7 +54,7 @@ class Parent:
     lock : FileLock
         Held until the search ends; the system releases it when the process dies.
     owner : Owner
-        This process, for those of other machines.
+        This process, for those of other machines and folders.
     """
 
     run_id: str
@@ -66,8 +66,8 @@ class Parent:
 
     def release(self) -> None:
         """Let other processes go on with the search."""
+        # the empty file stays: removed, it would be locked by one while another makes it anew
         self.lock.release()
-        Path(self.lock.lock_file).unlink(missing_ok=True)
 
 
 def marks_of(plan: SearchPlan) -> dict[str, Any]:
@@ -131,17 +131,15 @@ def open_parent(
         f"tags.phase = '{PARENT_PHASE}' and tags.search_name = '{name}' "
         f"and tags.cluster = '{plan.cluster}'",
     )
-    owner = Owner()
-    unfinished = [] if fresh else [run for run in of_name if run.status != "FINISHED"]
+    owner = Owner(folder)
+    # one without parameters belongs to a process that is just opening it, or died there
+    unfinished = [run for run in of_name if run.status != "FINISHED" and run.params and not fresh]
     busy = ""
     for run in unfinished:
         if differences(run, plan, marks):
             continue
-        if (lock := _free(recorder, run, folder)) is not None:
-            recorder.reopen_run(run.run_id)
-            recorder.log(run.run_id, tags={"status": UNDER_WAY})
-            owner.beat(recorder, run.run_id)
-            return _with_past(recorder, plan.rule, run, lock, owner)
+        if (lock := _take(recorder, run, folder, owner)) is not None:
+            return _with_past(recorder, plan, run, lock, owner)
         busy = f"search {run.run_id[:8]} is under way in another process"
         log.info("%s; opening a new one", busy)
     differing = describe_first(recorder.store, unfinished, plan, marks)
@@ -168,15 +166,15 @@ def open_parent(
     lock = _claim(folder, run_id)
     if lock is None:
         raise RuntimeError(f"the new run {run_id} is claimed already")
-    owner.beat(recorder, run_id)
+    owner.claim(recorder, run_id)
     return Parent(run_id, {}, {}, {}, lock, owner)
 
 
-def remove_doubles(recorder: Recorder, parent: str, known: set[str]) -> None:
-    """Remove runs of trials that nobody knows of: MLflow made them, but its answer was lost."""
+def remove_doubles(recorder: Recorder, parent: str, known: set[str], owner: Owner) -> None:
+    """Remove own runs of trials that nobody knows of: MLflow made them, its answer was lost."""
     for run in children(recorder.store, recorder.experiment_id, parent):
-        of_trial = run.tags.get("phase") in (Phase.SEARCH, Phase.REPEAT)
-        if of_trial and run.ended is None and run.run_id not in known:
+        own = run.tags.get(OWNER_TAG) == owner.text
+        if own and run.ended is None and run.run_id not in known:
             recorder.remove_run(run.run_id)
 
 
@@ -192,16 +190,18 @@ def finished(recorder: Recorder, plan: SearchPlan, name: str, code_hash: str) ->
 
 
 def _with_past(
-    recorder: Recorder, rule: SelectionRule, parent: StoredRun, lock: FileLock, owner: Owner
+    recorder: Recorder, plan: SearchPlan, parent: StoredRun, lock: FileLock, owner: Owner
 ) -> Parent:
     past: dict[str, EndedTrial] = {}
     unfinished: dict[str, TrialTask] = {}
     runs: dict[TrialTask, str] = {}
     below = children(recorder.store, recorder.experiment_id, parent.run_id)
+    settled = _settled_by_batches(below) if plan.mode is Mode.REPEATABLE else set()
     for run in sorted(below, key=lambda run: run.ended is None):  # what ended comes first
+        owner.beat_when_due(recorder, parent.run_id)
         if run.tags.get("phase") not in (Phase.SEARCH, Phase.REPEAT):
             continue
-        if run.ended is None and run.config.hash != run.tags.get("config_hash"):
+        if run.config.hash != run.tags.get("config_hash"):
             recorder.remove_run(run.run_id)  # its process died before it wrote the configuration
             continue
         phase, number = Phase(run.tags["phase"]), int(run.tags["trial_number"])
@@ -210,23 +210,52 @@ def _with_past(
             if run.ended is None:
                 recorder.remove_run(run.run_id)  # MLflow made it twice
             continue
-        runs[task] = run.run_id
-        if run.ended in AGAIN:
+        if run.ended is None and run.metrics:
+            # its process died amid the curves, and those of two trainings must not mix
+            recorder.remove_run(run.run_id)
             unfinished[run.key] = task
-        else:
-            result = read_result(recorder.store, run)
-            past[run.key] = EndedTrial(task, result, result_objective(result, rule))
+            continue
+        runs[task] = run.run_id
+        if run.ended in AGAIN and run.key not in settled:
+            unfinished[run.key] = task
+            continue
+        if run.ended is not None and run.status == "RUNNING":
+            recorder.end_run(run.run_id, run.ended)  # its process died between the two
+        result = read_result(recorder.store, run)
+        past[run.key] = EndedTrial(task, result, result_objective(result, plan.rule))
     return Parent(parent.run_id, past, unfinished, runs, lock, owner)
 
 
-def _free(recorder: Recorder, run: StoredRun, folder: Path) -> FileLock | None:
-    """Return the lock of a search that nobody works on; None when somebody does."""
+def _settled_by_batches(runs: Sequence[StoredRun]) -> set[str]:
+    """Return the failed trials that trials of later batches were drawn after, by key.
+
+    In repeatable mode those were drawn as if the failed one's region were bad; had it another
+    ending now, they would not follow from the seed any more.
+    """
+    numbers = {
+        run.key: int(run.tags["trial_number"]) // REPEATABLE_BATCH
+        for run in runs
+        if run.tags.get("phase") == Phase.SEARCH
+    }
+    last = max(numbers.values(), default=0)
+    failed = {run.key for run in runs if run.ended is TrialStatus.FAILED}
+    return {key for key, batch in numbers.items() if batch < last and key in failed}
+
+
+def _take(recorder: Recorder, run: StoredRun, folder: Path, owner: Owner) -> FileLock | None:
+    """Return the lock of a search that is this process's now; None when another's, or finished."""
     if (lock := _claim(folder, run.run_id)) is None:
         return None
-    if owner_elsewhere(run) and is_alive(recorder, run):
-        lock.release()
-        return None
-    return lock
+    now = get_run(recorder.store, run.run_id)  # the list may be older than the lock
+    if now.status != "FINISHED" and not (owner_elsewhere(now, folder) and is_alive(recorder, now)):
+        recorder.reopen_run(run.run_id)
+        recorder.log(run.run_id, tags={"status": UNDER_WAY})
+        owner.claim(recorder, run.run_id)
+        # on a server somebody whom no lock stops may have waited for the same silence
+        if recorder.store.artifacts is not None or owner.holds(recorder, run.run_id):
+            return lock
+    lock.release()
+    return None
 
 
 def _claim(folder: Path, run_id: str) -> FileLock | None:

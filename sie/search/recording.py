@@ -8,10 +8,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from sie.errors import TrackingError
+from sie.errors import SieError, TrackingError
 from sie.files import cache_dir
 from sie.search.conclusion import Ending
 from sie.search.parent import AGAIN, UNDER_WAY, marks_of, open_parent, remove_doubles
@@ -27,6 +28,7 @@ from sie.search.record import (
 from sie.tracking.inputs import DataInput
 from sie.tracking.journal import Journal
 from sie.tracking.machine import Machine, Watch
+from sie.tracking.ownership import BEAT_S, OWNER_TAG
 from sie.tracking.queries import children
 from sie.tracking.recorder import Recorder
 from sie.tracking.views import NO_PAGE, Page
@@ -37,9 +39,6 @@ log = logging.getLogger(__name__)
 
 WAIT_S = 120.0
 """How long the end of a search waits for a store that does not answer."""
-
-BEAT_S = 30.0
-"""Between two signs of life on the parent run."""
 
 
 class SearchRecord:
@@ -106,7 +105,6 @@ class SearchRecord:
         self._journal = Journal(f"journal-{self.parent}.jsonl", folders)
         self._take_up_journal()
         # the driver's loop, and so the workers, need not wait for the store
-        self._last_beat = time.monotonic()
         self._writer = BackgroundWriter("mlflow", self._beat, BEAT_S)
         self._watch = Watch(machine, self._machine_seen) if machine is not None else None
 
@@ -141,7 +139,8 @@ class SearchRecord:
             if self._writer.failure is not None:
                 log.warning("waiting up to %g s for the MLflow store", seconds)
             self._writer.drain(seconds)
-            remove_doubles(self._recorder, self.parent, set(self._runs.values()))
+            known, owner = set(self._runs.values()), self._opened.owner
+            remove_doubles(self._recorder, self.parent, known, owner)
         finally:
             self.seconds_waited += time.perf_counter() - began
 
@@ -159,38 +158,46 @@ class SearchRecord:
             ended = trial_from_plain(plain)
             known = self.past.get(ended.task.key)
             if known is None or known.task != ended.task:
+                self._beat_when_due()
                 self._write(ended, at_ms)
                 self.past[ended.task.key] = ended
                 self.unfinished.pop(ended.task.key, None)
 
     def _open(self, task: TrialTask) -> None:
         try:
+            self._beat_when_due()
             self._run(task)
         except TrackingError as error:
             # its end will open it
             log.info("%s; the run of %s is opened later", error, task.key)
 
     def _end(self, ended: EndedTrial, at_ms: int) -> None:
-        self._write(ended, at_ms)
         self._beat_when_due()
+        try:
+            self._write(ended, at_ms)
+        except TrackingError as error:
+            if not error.refused or self._runs.pop(ended.task, None) is None:
+                raise
+            log.warning("%s; %s is recorded in a new run", error, ended.task.key)
+            self._write(ended, at_ms)
 
     def _beat_when_due(self) -> None:
-        if time.monotonic() - self._last_beat >= BEAT_S:
-            self._beat()
+        # before anything is written: who was cut off for long may have been taken for dead
+        self._opened.owner.beat_when_due(self._recorder, self.parent)
 
     def _beat(self) -> None:
         self._opened.owner.beat(self._recorder, self.parent)
-        self._last_beat = time.monotonic()
 
     def _machine_seen(self, metrics: Mapping[str, float]) -> None:
         # while the store is away there is a gap: trials come first
         if self._writer.failure is None:
-            self._writer.submit(partial(self._write_machine, metrics, time.time()))
+            with suppress(SieError):  # nothing is recorded any more: the trials say so
+                self._writer.submit(partial(self._write_machine, metrics, time.time()))
 
     def _write_machine(self, metrics: Mapping[str, float], at: float) -> None:
         # the clock's seconds as step: a search that is gone on with goes on here too
-        self._recorder.log_point(self.parent, metrics, int(at), int(at * 1000))
         self._beat_when_due()  # the writer is never idle now
+        self._recorder.log_point(self.parent, metrics, int(at), int(at * 1000))
 
     def close(self, outcome: SearchOutcome, positive_fraction: float, page: Page = NO_PAGE) -> None:
         """Write the result of the search and end the parent, as soon as the store takes it.
@@ -210,6 +217,7 @@ class SearchRecord:
             When the store has not answered for `WAIT_S`; the search can be gone on with.
         """
         ending = Ending(outcome, self._plan.rule, positive_fraction, page)
+        self._writer.submit(self._beat)
         self._writer.submit(partial(ending.write, self._recorder, self._run))
         self._writer.drain(WAIT_S)
         self._journal.remove()
@@ -241,15 +249,20 @@ class SearchRecord:
                 "trial_number": task.number,
                 "config_hash": task.config.hash,
                 "trial_id": f"{self._plan.hash}/{task.key}",
+                OWNER_TAG: self._opened.owner.text,
                 **self._marks,
             }
             found = self._find(task) if task.key in self._doubtful else None
             self._doubtful.add(task.key)  # until the store has answered
             # the cluster too: MLflow's plots over several searches take parameters, not tags
             params = {**task.config.as_params(), "cluster": self._plan.cluster}
-            self._runs[task] = found or self._recorder.open_run(
-                task.key, task.key, tags, params, parent=self.parent
-            )
+            if found is None:
+                found = self._recorder.open_run(
+                    task.key, task.key, tags, params, parent=self.parent
+                )
+            else:
+                self._recorder.log_params(found, params)  # they come after the run's creation
+            self._runs[task] = found
             self._doubtful.discard(task.key)
         return self._runs[task]
 

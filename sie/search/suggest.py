@@ -16,6 +16,7 @@ interrupted, lost     configuration
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -28,6 +29,8 @@ from sie.search.samplers import make_sampler
 from sie.search.seeds import derive_seed
 from sie.search.selection import PENALTY
 from sie.training.record import TrialStatus
+
+log = logging.getLogger(__name__)
 
 METRIC = "objective"
 SILENT = (TrialStatus.TIMED_OUT, TrialStatus.INTERRUPTED)
@@ -157,6 +160,12 @@ class PlanSearcher(TaskQueue):
             ended = self._past.get(number)
             name = trial_id if ended is None else f"past-{number}"
             task = self._task(number, self._sampler.suggest(name))
+            if ended is not None and ended.task.config != task.config:
+                log.warning(
+                    "trial %d is recorded with another configuration than the plan draws now; "
+                    "--fresh gives a search that can be repeated",
+                    number,
+                )
             self._next += 1
             self._numbers[name] = number
             self._live.add(name)

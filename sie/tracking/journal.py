@@ -31,18 +31,21 @@ class Journal:
 
     def __init__(self, name: str, folders: Sequence[Path]) -> None:
         self._paths = [folder / name for folder in folders]
-        self._warned = False
+        self._warned: set[str] = set()
 
     def append(self, value: Mapping[str, Any]) -> bool:
         """Write a value and wait until the disk has it; False where no folder takes it."""
-        line = json.dumps(value).encode() + b"\n"
+        line, failure = json.dumps(value).encode() + b"\n", OSError()
         for path in self._paths:
             try:
                 _append(path, line)
             except OSError as error:
-                self._warn(path, error)
+                failure = error
             else:
+                if path != self._paths[0]:
+                    self._warn(f"{path} is written instead", failure)
                 return True
+        self._warn("nor anywhere else: what ends is in memory alone until it is recorded", failure)
         return False
 
     def values(self) -> list[dict[str, Any]]:
@@ -73,10 +76,10 @@ class Journal:
         """Where it lies, or would."""
         return next((path for path in self._paths if path.exists()), self._paths[0])
 
-    def _warn(self, path: Path, error: OSError) -> None:
-        if not self._warned:
-            log.warning("cannot write %s (%s); using another folder", path, error.strerror)
-        self._warned = True
+    def _warn(self, instead: str, error: OSError) -> None:
+        if instead not in self._warned:
+            log.warning("cannot write %s (%s); %s", self._paths[0], error.strerror, instead)
+        self._warned.add(instead)
 
 
 def _append(path: Path, line: bytes) -> None:

@@ -1,6 +1,6 @@
-"""Which process works on a run, where several machines share a store.
+"""Which process works on a run, where several machines or folders share a store.
 
-A sign of life on the run itself; processes of one machine tell each other apart by a lock instead.
+A sign of life on the run itself; processes that share a folder tell each other apart by a lock.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ import os
 import platform
 import time
 import uuid
-from dataclasses import dataclass, field
+from pathlib import Path
 
+from sie.errors import SieError
 from sie.tracking.queries import StoredRun, get_run
 from sie.tracking.recorder import Recorder
 
@@ -19,30 +20,78 @@ log = logging.getLogger(__name__)
 
 OWNER_TAG = "owner"
 BEAT_TAG = "owner_beat"
+BEAT_S = 30.0
+"""Between two signs of life."""
+
 SILENT_S = 90.0
 """A process that has given no sign for so long is dead: three beats."""
 
 LOOK_S = 2.0
 
 
-@dataclass(frozen=True)
-class Owner:
-    """A process, by default this one, as the owner of runs."""
+class TakenOver(SieError):
+    """Another process works on the run now; this one must write nothing more."""
 
-    text: str = field(
-        default_factory=lambda: f"{platform.node()}/{os.getpid()}/{uuid.uuid4().hex[:8]}"
-    )
+
+class Owner:
+    """A process, by default this one, as the owner of runs.
+
+    Parameters
+    ----------
+    folder : Path
+        Where its locks are; only processes with the same folder see them.
+    text : str
+        How it is called on the run; by default machine, process, chance and folder.
+    """
+
+    def __init__(self, folder: Path, text: str = "") -> None:
+        chance = uuid.uuid4().hex[:8]
+        self.text = text or f"{platform.node()}/{os.getpid()}/{chance}/{_place(folder)}"
+        self._last = time.monotonic()
+
+    def claim(self, recorder: Recorder, run_id: str) -> None:
+        """Make the run this process's own."""
+        recorder.log(run_id, tags=self._sign())
+        self._last = time.monotonic()
+
+    def holds(self, recorder: Recorder, run_id: str) -> bool:
+        """Return whether a claim has lasted: of two at the same moment the later one does."""
+        time.sleep(LOOK_S)
+        return self._owner_of(recorder, run_id) == self.text
 
     def beat(self, recorder: Recorder, run_id: str) -> None:
-        """Give a sign of life."""
-        recorder.log(run_id, tags={OWNER_TAG: self.text, BEAT_TAG: int(time.time() * 1000)})
+        """Give a sign of life.
+
+        Raises
+        ------
+        TakenOver
+            When another process has claimed the run since: this one was taken for dead.
+        """
+        if (other := self._owner_of(recorder, run_id)) != self.text:
+            raise TakenOver(
+                f"{other or 'another process'} has taken over run {run_id[:8]}, because this one "
+                f"gave no sign for {SILENT_S:g} s; it goes on there, nothing that ended is lost"
+            )
+        self.claim(recorder, run_id)
+
+    def beat_when_due(self, recorder: Recorder, run_id: str) -> None:
+        """Give a sign of life unless the last one is recent; `beat` says what it raises."""
+        if time.monotonic() - self._last >= BEAT_S:
+            self.beat(recorder, run_id)
+
+    def _owner_of(self, recorder: Recorder, run_id: str) -> str:
+        return get_run(recorder.store, run_id).tags.get(OWNER_TAG, "")
+
+    def _sign(self) -> dict[str, object]:
+        return {OWNER_TAG: self.text, BEAT_TAG: int(time.time() * 1000)}
 
 
-def owner_elsewhere(run: StoredRun) -> str:
-    """Return which other machine's process owns a run that is under way; empty for none."""
+def owner_elsewhere(run: StoredRun, folder: Path) -> str:
+    """Return who owns a run under way without seeing the locks in `folder`; empty for none."""
     owner = run.tags.get(OWNER_TAG, "")
-    ours = owner.partition("/")[0] in ("", platform.node())
-    return "" if ours or run.status != "RUNNING" else owner
+    machine, _, rest = owner.partition("/")
+    ours = machine == platform.node() and rest.rpartition("/")[2] == _place(folder)
+    return "" if not owner or ours or run.status != "RUNNING" else owner
 
 
 def is_alive(recorder: Recorder, run: StoredRun, silent_s: float = SILENT_S) -> bool:
@@ -52,7 +101,7 @@ def is_alive(recorder: Recorder, run: StoredRun, silent_s: float = SILENT_S) -> 
     """
     log.warning(
         "%s is at run %s, or has died there: watching it for up to %g s",
-        owner_elsewhere(run), run.run_id[:8], silent_s,
+        run.tags.get(OWNER_TAG, "another process"), run.run_id[:8], silent_s,
     )  # fmt: skip
     end = time.monotonic() + silent_s
     while time.monotonic() < end:
@@ -61,3 +110,10 @@ def is_alive(recorder: Recorder, run: StoredRun, silent_s: float = SILENT_S) -> 
         if now.tags.get(BEAT_TAG) != run.tags.get(BEAT_TAG):
             return True
     return False
+
+
+def _place(folder: Path) -> str:
+    """Return what tells a folder from another one of the same machine."""
+    folder.mkdir(parents=True, exist_ok=True)
+    found = folder.stat()
+    return f"{found.st_dev:x}-{found.st_ino:x}"

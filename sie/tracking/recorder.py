@@ -105,6 +105,11 @@ class Recorder:
             self._log(run_id, params=params)
             return run_id
 
+    def log_params(self, run_id: str, params: Mapping[str, Any]) -> None:
+        """Write parameters; done twice with the same values it leaves what it leaves once."""
+        with self._speaking():
+            self._log(run_id, params=params)
+
     def reopen_run(self, run_id: str) -> None:
         """Mark a run of an earlier start as running again."""
         with self._speaking():
@@ -142,6 +147,11 @@ class Recorder:
         with self._speaking():
             self._log(run_id, curves, metrics, tags, at_ms=at_ms)
             self._client.set_terminated(run_id, status=_RUN_STATUS[status], end_time=at_ms)
+
+    def end_run(self, run_id: str, status: TrialStatus) -> None:
+        """Mark a run as ended whose last values are there already."""
+        with self._speaking():
+            self._client.set_terminated(run_id, status=_RUN_STATUS[status])
 
     def log_point(self, run_id: str, metrics: Mapping[str, float], step: int, at_ms: int) -> None:
         """Write one point of some curves."""
@@ -226,13 +236,14 @@ class Recorder:
         ]
         named = [Param(k, str(v)[:PARAM_CHARS]) for k, v in (params or {}).items()]
         marks = [RunTag(k, str(v)) for k, v in (tags or {}).items()]
-        for start in range(0, max(len(points), 1), BATCH):
-            first = start == 0
+        starts = range(0, max(len(points), 1), BATCH)
+        for start in starts:
+            # tags come last: a run that says how it ended has all its curves
             self._client.log_batch(
                 run_id,
                 metrics=points[start : start + BATCH],
-                params=named if first else [],
-                tags=marks if first else [],
+                params=named if start == 0 else [],
+                tags=marks if start == starts[-1] else [],
             )
 
 

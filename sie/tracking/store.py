@@ -34,6 +34,16 @@ EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 """Makes the UI open on training runs instead of on its pages for language models."""
 
 
+REFUSALS = (
+    "INVALID_PARAMETER_VALUE",
+    "INVALID_STATE",
+    "PERMISSION_DENIED",
+    "RESOURCE_ALREADY_EXISTS",
+    "RESOURCE_DOES_NOT_EXIST",
+)
+"""MLflow's codes of answers that asking again does not change."""
+
+
 @dataclass(frozen=True)
 class Store:
     """A tracking store that answers.
@@ -157,7 +167,8 @@ def tracking_errors(uri: str) -> Iterator[None]:
         yield
     except (MlflowException, RequestException, SQLAlchemyError, OSError) as error:
         reason = " ".join(redacted(str(error), uri).split())[:200]
-        raise TrackingError(f"MLflow store {hidden(uri)}: {reason}") from error
+        refused = getattr(error, "error_code", "") in REFUSALS
+        raise TrackingError(f"MLflow store {hidden(uri)}: {reason}", refused) from error
 
 
 def _open_sqlite(database: Path) -> Store:

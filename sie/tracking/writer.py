@@ -11,7 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-from sie.errors import TrackingError
+from sie.errors import SieError, TrackingError
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +23,8 @@ LONGEST_WAIT_S = 30.0
 
 class BackgroundWriter:
     """Carries out work one after the other; what the store does not take is tried again.
+
+    What it refuses for good is left out, said, and raised where the end is waited for.
 
     The thread does not keep the process alive: what must outlive it is on disk already.
 
@@ -40,6 +42,7 @@ class BackgroundWriter:
         self._work: deque[Work] = deque()
         self._state = threading.Condition()
         self._failure: TrackingError | None = None
+        self._refused: TrackingError | None = None
         self._crash: BaseException | None = None
         self._hurry = threading.Event()
         self._ended = False
@@ -58,7 +61,14 @@ class BackgroundWriter:
         return self._failure
 
     def submit(self, work: Work) -> None:
-        """Have something done after all that came before."""
+        """Have something done after all that came before.
+
+        Raises
+        ------
+        SieError
+            When nothing is written any more: another process has taken over, or a mistake of ours.
+        """
+        self._check()
         with self._state:
             self._work.append(work)
             self._state.notify_all()
@@ -69,13 +79,15 @@ class BackgroundWriter:
         Raises
         ------
         TrackingError
-            When the store has not taken it after so many seconds; it goes on being tried.
+            When the store has not taken it after so many seconds; it goes on being tried. When it
+            has refused some of it.
         """
         self._hurry.set()  # no need to sit out a long pause
         with self._state:
             done = self._state.wait_for(lambda: not self._work or self._crash, seconds)
-        if self._crash is not None:
-            raise self._crash
+        self._check()
+        if done and self._refused is not None:
+            raise self._refused
         if not done:
             raise self._failure or TrackingError(
                 f"the MLflow store has not answered in {seconds:g} s"
@@ -101,11 +113,17 @@ class BackgroundWriter:
             except TrackingError as error:
                 if work is None:
                     continue
+                if error.refused:
+                    log.error("%s; this is not recorded, and kept on disk", error)
+                    self._refused = self._refused or error
+                    self._done()
+                    continue
                 self._note(error)
                 self._hurry.wait(wait)
                 self._hurry.clear()
                 wait = min(2 * wait, LONGEST_WAIT_S)
             except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+                log.error("nothing is recorded any more: %s", _words(error))
                 with self._state:
                     self._crash = error
                     self._state.notify_all()
@@ -114,6 +132,12 @@ class BackgroundWriter:
                 wait = FIRST_WAIT_S
                 if work is not None:
                     self._done()
+
+    def _check(self) -> None:
+        if isinstance(self._crash, SieError):
+            raise self._crash
+        if self._crash is not None:
+            raise TrackingError(f"recording failed: {_words(self._crash)}") from self._crash
 
     def _next(self) -> Work | None:
         """Wait for the next work; None when it is time for the idle work, or the end."""
@@ -134,3 +158,7 @@ class BackgroundWriter:
                 log.warning("the MLflow store answers again")
             self._failure = None
             self._state.notify_all()
+
+
+def _words(error: BaseException) -> str:
+    return str(error) if isinstance(error, SieError) else f"{type(error).__name__}: {error}"

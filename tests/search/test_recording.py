@@ -3,6 +3,7 @@
 import dataclasses
 import re
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,8 +12,10 @@ from search_examples import SPACE, make_ended, make_plan, make_result
 from sie.errors import InputError, TrackingError
 from sie.models.config import TrialConfig
 from sie.reporting.search_views import search_views
+from sie.search import parent
 from sie.search.choices import Sampler
 from sie.search.differences import SPACE_FILE
+from sie.search.plan import Mode
 from sie.search.points import best_of_search
 from sie.search.record import (
     EndedTrial,
@@ -30,6 +33,7 @@ from sie.search.space import parse_space
 from sie.tracking import ownership
 from sie.tracking.inputs import DataInput
 from sie.tracking.machine import Machine
+from sie.tracking.ownership import TakenOver
 from sie.tracking.queries import children, get_run
 from sie.tracking.recorder import Recorder
 from sie.tracking.store import open_store
@@ -345,15 +349,145 @@ def test_a_run_whose_creation_was_not_answered_is_found_again(record, recorder, 
     assert run.ended is TrialStatus.COMPLETED
 
 
-def test_a_run_that_the_client_made_twice_is_removed(record, recorder):
+def test_a_run_whose_creation_was_answered_before_its_parameters_has_them(
+    record, recorder, monkeypatch
+):
+    log_batch, params_lost = recorder._client.log_batch, []
+
+    def away_once(run_id, metrics=(), params=(), tags=()):
+        if params and not params_lost:
+            params_lost.append(run_id)
+            raise ConnectionError("died between the two")
+        return log_batch(run_id, metrics=metrics, params=params, tags=tags)
+
+    monkeypatch.setattr(recorder._client, "log_batch", away_once)
+    ended = make_ended(0, 0.5, config=TrialConfig(n_layers=4))
+    play(record, ended)
+    (run,) = children(recorder.store, recorder.experiment_id, record.parent)
+    assert params_lost == [run.run_id]
+    assert (run.config, run.params["cluster"]) == (ended.task.config, "0")
+
+
+def long_trial(number=0):
+    """A trial of several batches of metrics."""
+    curve = np.linspace(0.1, 0.8, 700)
+    result = make_result(curve)
+    curves = {**result.curves, "val_loss": 1 - curve, "a_loss": 1 - curve}
+    task = make_ended(number, 0.5).task
+    return EndedTrial(task, dataclasses.replace(result, curves=curves), 0.7955)
+
+
+def die_after_batches(recorder, monkeypatch, n):
+    """Let the process die after its n-th batch of metrics: nothing more reaches the store."""
+    log_batch, written = recorder._client.log_batch, []
+
+    def until_then(run_id, metrics=(), params=(), tags=()):
+        if len(written) == n:
+            raise ConnectionError("dead")
+        if metrics:
+            written.append(run_id)
+        return log_batch(run_id, metrics=metrics, params=params, tags=tags)
+
+    monkeypatch.setattr(recorder._client, "log_batch", until_then)
+
+
+@pytest.mark.parametrize("journal", ["kept", "lost"])
+def test_a_driver_killed_amid_a_trials_curves_loses_nothing_of_it(
+    record, recorder, tmp_path, request, monkeypatch, journal
+):
+    ended = long_trial()
+    with monkeypatch.context() as dying:
+        die_after_batches(recorder, dying, 1)
+        record.trial_started(ended.task)
+        record.trial_ended(ended)
+        with pytest.raises(TrackingError):
+            record.flush(0.3)
+        record.rescue()
+    record._opened.release()
+    (run,) = children(recorder.store, recorder.experiment_id, record.parent)
+    assert run.ended is None and run.metrics
+    if journal == "lost":
+        record._journal.remove()
+    second = again(recorder, tmp_path, request)
+    if journal == "kept":
+        assert equal(second.past[ended.task.key], ended) and not second.unfinished
+    else:
+        assert not second.past and second.unfinished == {ended.task.key: ended.task}
+        play(second, ended)
+    (run,) = children(recorder.store, recorder.experiment_id, record.parent)
+    assert (run.ended, run.status) == (TrialStatus.COMPLETED, "FINISHED")
+    history = recorder.store.client().get_metric_history(run.run_id, "val_auc_pr")
+    assert [point.step for point in history] == list(range(1, 701))
+
+
+def test_a_run_whose_process_died_before_it_was_marked_as_ended_is_marked(
+    record, recorder, tmp_path, request, monkeypatch
+):
+    ended = make_ended(0, 0.5)
+    with monkeypatch.context() as dying:
+        dying.setattr(recorder._client, "set_terminated", _away)
+        record.trial_ended(ended)
+        with pytest.raises(TrackingError):
+            record.flush(0.3)
+        record.rescue()
+    record._journal.remove()
+    record._opened.release()
+    second = again(recorder, tmp_path, request)
+    assert equal(second.past[ended.task.key], ended)
+    (run,) = children(recorder.store, recorder.experiment_id, record.parent)
+    assert run.status == "FINISHED"
+
+
+def test_a_run_that_was_deleted_by_hand_is_made_anew(record, recorder, caplog):
+    first, second = make_ended(0, 0.5), make_ended(1, 0.6)
+    record.trial_started(first.task)
+    settle(record)
+    (run,) = children(recorder.store, recorder.experiment_id, record.parent)
+    recorder.store.client().delete_run(run.run_id)
+    play(record, first, second)
+    runs = children(recorder.store, recorder.experiment_id, record.parent)
+    assert [run.ended for run in runs] == [TrialStatus.COMPLETED] * 2
+    assert "is recorded in a new run" in caplog.text
+
+
+def test_who_was_taken_for_dead_records_nothing_more(record, recorder, monkeypatch):
+    play(record, make_ended(0, 0.5))
+    recorder.log(record.parent, tags={"owner": "elsewhere/1/x/2"})
+    monkeypatch.setattr(ownership, "BEAT_S", 0.0)
+    with pytest.raises(TakenOver, match="elsewhere/1/x/2 has taken over"):
+        play(record, make_ended(1, 0.6))
+    with pytest.raises(TakenOver):
+        record.trial_started(make_ended(2, 0.6).task)
+    (run,) = children(recorder.store, recorder.experiment_id, record.parent)
+    assert run.key == "trial-0000"
+
+
+def test_repeatable_searches_do_not_train_failed_trials_of_earlier_batches_again(
+    recorder, tmp_path, request
+):
+    plan = dataclasses.replace(make_plan(), mode=Mode.REPEATABLE)
+    record = SearchRecord(recorder, plan, name_of(request), tmp_path)
+    failed = [
+        EndedTrial(make_ended(n, 0.5).task, make_result([], TrialStatus.FAILED), 0.0)
+        for n in (2, 5)
+    ]
+    play(record, make_ended(0, 0.5), failed[0], make_ended(4, 0.5), failed[1])
+    record.close(outcome(record, interrupted=True), 0.4)
+    second = SearchRecord(recorder, plan, name_of(request), tmp_path)
+    assert sorted(second.past) == ["trial-0000", "trial-0002", "trial-0004"]
+    assert second.past["trial-0002"].result.status is TrialStatus.FAILED
+    assert list(second.unfinished) == ["trial-0005"]
+
+
+def test_a_run_that_the_client_made_twice_is_removed_but_nobody_elses(record, recorder):
     task = make_ended(0, 0.5).task
-    recorder.open_run(
-        task.key, task.key, {"phase": "search", "trial_number": 0}, {}, parent=record.parent
-    )
+    tags = {"phase": "search", "trial_number": 0}
+    for owner in (record._opened.owner.text, "elsewhere/1/x/2"):
+        recorder.open_run(task.key, owner, {**tags, "owner": owner}, {"x": 1}, parent=record.parent)
     play(record, make_ended(0, 0.5))
     record.flush()
-    (run,) = children(recorder.store, recorder.experiment_id, record.parent)
-    assert run.ended is TrialStatus.COMPLETED
+    runs = children(recorder.store, recorder.experiment_id, record.parent)
+    assert sorted(run.name for run in runs) == ["elsewhere/1/x/2", "trial-0000"]
 
 
 def test_a_run_without_its_configuration_is_no_trial(record, recorder, tmp_path, request):
@@ -459,6 +593,57 @@ def test_a_search_of_another_machine_is_left_alone_until_it_is_silent(
     quick = lambda recorder, run: is_alive(recorder, run, 0.3)  # noqa: E731
     monkeypatch.setattr("sie.search.parent.is_alive", quick)
     assert again(recorder, tmp_path, request, resume=True).parent == record.parent
+
+
+def test_a_search_under_way_in_another_folder_of_this_machine_is_left_alone(
+    record, recorder, tmp_path, request, monkeypatch
+):
+    monkeypatch.setattr("sie.search.parent.is_alive", lambda recorder, run: True)
+    with pytest.raises(InputError, match="under way"):
+        again(recorder, tmp_path / "other", request, resume=True)
+
+
+def test_of_two_that_claim_at_the_same_moment_one_goes_on(
+    record, recorder, tmp_path, request, monkeypatch
+):
+    record._writer.end()
+    record._opened.release()
+    monkeypatch.setattr("sie.search.parent.is_alive", lambda recorder, run: False)
+    monkeypatch.setattr(recorder, "store", dataclasses.replace(recorder.store, artifacts=None))
+
+    def meanwhile(seconds):
+        recorder.log(record.parent, tags={"owner": "elsewhere/1/x/2"})
+
+    monkeypatch.setattr(
+        "sie.tracking.ownership.time",
+        SimpleNamespace(sleep=meanwhile, time=time.time, monotonic=time.monotonic),
+    )
+    with pytest.raises(InputError, match="under way"):
+        again(recorder, tmp_path, request, resume=True)
+
+
+def test_a_search_that_ended_after_it_was_listed_is_not_taken_up(
+    record, recorder, tmp_path, request, monkeypatch
+):
+    record._writer.end()
+    record._opened.release()
+    claim = parent._claim
+
+    def ended_before(folder, run_id):
+        recorder.end_run(record.parent, TrialStatus.COMPLETED)
+        return claim(folder, run_id)
+
+    monkeypatch.setattr(parent, "_claim", ended_before)
+    assert again(recorder, tmp_path, request).parent != record.parent
+    assert get_run(recorder.store, record.parent).status == "FINISHED"
+
+
+def test_a_parent_whose_opening_was_cut_off_bothers_nobody(recorder, tmp_path, request, caplog):
+    tags = {"phase": "cluster-search", "search_name": name_of(request), "cluster": 0}
+    recorder.open_run("k", "half", tags, {})
+    record = SearchRecord(recorder, make_plan(), name_of(request), tmp_path)
+    assert "differs" not in caplog.text
+    record.close(outcome(record), 0.4)
 
 
 def test_a_search_under_way_in_this_or_another_process_is_left_alone(

@@ -37,14 +37,19 @@ def test_another_folder_is_used_when_the_first_takes_nothing(tmp_path, caplog):
     assert journal.append({"a": 2})
     assert journal.values() == [{"a": 1}, {"a": 2}]
     assert journal.path == tmp_path / "second" / "j"
-    assert len(caplog.records) == 1
+    (message,) = caplog.messages
+    assert message.endswith(f"{tmp_path / 'second' / 'j'} is written instead")
     journal.remove()
     assert journal.values() == []
 
 
-def test_no_folder_at_all_is_no_exception(tmp_path):
+def test_no_folder_at_all_is_said_once_and_no_exception(tmp_path, caplog):
     (tmp_path / "file").write_text("")
-    assert not Journal("j", [tmp_path / "file"]).append({"a": 1})
+    journal = Journal("j", [tmp_path / "file"])
+    assert not journal.append({"a": 1})
+    assert not journal.append({"a": 2})
+    (message,) = caplog.messages
+    assert message.endswith("what ends is in memory alone until it is recorded")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from sie.tracking import ownership
-from sie.tracking.ownership import Owner, is_alive, owner_elsewhere
+from sie.tracking.ownership import Owner, TakenOver, is_alive, owner_elsewhere
 from sie.tracking.queries import get_run
 from sie.tracking.recorder import Recorder
 from sie.tracking.store import open_store
@@ -23,22 +23,52 @@ def run_id(recorder, monkeypatch):
     return recorder.open_run("k", "n", {}, {})
 
 
-def test_our_own_machine_is_not_elsewhere(recorder, run_id):
-    assert owner_elsewhere(get_run(recorder.store, run_id)) == ""
-    Owner().beat(recorder, run_id)
-    assert owner_elsewhere(get_run(recorder.store, run_id)) == ""
+def test_who_shares_our_folder_is_not_elsewhere(recorder, run_id, tmp_path):
+    assert owner_elsewhere(get_run(recorder.store, run_id), tmp_path) == ""
+    Owner(tmp_path).claim(recorder, run_id)
+    assert owner_elsewhere(get_run(recorder.store, run_id), tmp_path) == ""
 
 
-def test_another_machine_owns_what_it_has_not_ended(recorder, run_id):
-    Owner("far/1/x").beat(recorder, run_id)
-    assert owner_elsewhere(get_run(recorder.store, run_id)) == "far/1/x"
+def test_another_folder_of_our_machine_is_elsewhere(recorder, run_id, tmp_path):
+    other = Owner(tmp_path / "other")
+    other.claim(recorder, run_id)
+    assert owner_elsewhere(get_run(recorder.store, run_id), tmp_path) == other.text
+
+
+def test_another_machine_owns_what_it_has_not_ended(recorder, run_id, tmp_path):
+    Owner(tmp_path, "far/1/x").claim(recorder, run_id)
+    assert owner_elsewhere(get_run(recorder.store, run_id), tmp_path) == "far/1/x"
     recorder.store.client().set_terminated(run_id, "KILLED")
-    assert owner_elsewhere(get_run(recorder.store, run_id)) == ""
+    assert owner_elsewhere(get_run(recorder.store, run_id), tmp_path) == ""
 
 
-def test_signs_of_life_are_seen_and_silence_is_death(recorder, run_id):
-    owner = Owner("far/1/x")
-    owner.beat(recorder, run_id)
+def test_who_was_taken_for_dead_writes_no_more(recorder, run_id, tmp_path):
+    first, second = Owner(tmp_path, "a/1/x"), Owner(tmp_path, "b/1/x")
+    first.claim(recorder, run_id)
+    first.beat(recorder, run_id)
+    second.claim(recorder, run_id)
+    assert second.holds(recorder, run_id) and not first.holds(recorder, run_id)
+    with pytest.raises(TakenOver, match="b/1/x has taken over"):
+        first.beat(recorder, run_id)
+    assert get_run(recorder.store, run_id).tags["owner"] == "b/1/x"
+    second.beat(recorder, run_id)
+
+
+def test_signs_of_life_are_given_when_they_are_due(recorder, run_id, tmp_path, monkeypatch):
+    owner = Owner(tmp_path)
+    owner.claim(recorder, run_id)
+    first = get_run(recorder.store, run_id).tags["owner_beat"]
+    owner.beat_when_due(recorder, run_id)
+    assert get_run(recorder.store, run_id).tags["owner_beat"] == first
+    monkeypatch.setattr(ownership, "BEAT_S", 0.0)
+    time.sleep(0.01)
+    owner.beat_when_due(recorder, run_id)
+    assert get_run(recorder.store, run_id).tags["owner_beat"] != first
+
+
+def test_signs_of_life_are_seen_and_silence_is_death(recorder, run_id, tmp_path):
+    owner = Owner(tmp_path, "far/1/x")
+    owner.claim(recorder, run_id)
     run = get_run(recorder.store, run_id)
     assert not is_alive(recorder, run, 0.2)
 

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from sie.errors import TrackingError
+from sie.errors import SieError, TrackingError
 from sie.tracking import writer as module
 from sie.tracking.writer import BackgroundWriter
 
@@ -61,7 +61,35 @@ def test_waiting_for_a_store_that_hangs_ends():
 def test_a_mistake_of_ours_is_not_swallowed():
     writer = BackgroundWriter("test")
     writer.submit(lambda: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(TrackingError, match="recording failed: ZeroDivisionError") as caught:
+        writer.drain(10)
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    with pytest.raises(TrackingError, match="recording failed"):
+        writer.submit(lambda: None)
+
+
+def test_what_the_store_refuses_for_good_holds_up_nothing_else(caplog):
+    def refused():
+        raise TrackingError("deleted", refused=True)
+
+    done = []
+    writer = BackgroundWriter("test")
+    writer.submit(refused)
+    writer.submit(lambda: done.append(1))
+    with pytest.raises(TrackingError, match="deleted"):
+        writer.drain(10)
+    assert done == [1] and writer.waiting == 0
+    assert caplog.messages == ["deleted; this is not recorded, and kept on disk"]
+    writer.end()
+
+
+def test_an_error_that_is_no_absence_of_the_store_is_raised_as_it_is():
+    def taken():
+        raise SieError("another process")
+
+    writer = BackgroundWriter("test")
+    writer.submit(taken)
+    with pytest.raises(SieError, match="another process"):
         writer.drain(10)
 
 

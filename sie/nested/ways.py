@@ -131,10 +131,10 @@ def ways_table(mixer: Mixer, ways: Sequence[Way] = WAYS) -> pd.DataFrame:
         Columns way, main, inner (mean over outer clusters of the mean AUC-PR over inner ones; NaN
         of fewer than `FEWEST` clusters), auc_pr, mcc, roc_auc (means over outer clusters), low and
         high (95 % interval of AUC-PR over structures within clusters; a draw that leaves some
-        cluster without a positive has no mean and is left out), minus_forest and minus_main with low and high (paired differences on the same
-        structures), above_main (clusters whose AUC-PR is above the main way's), each of the three
-        with over_low and over_high (95 % interval by Student's t over clusters, which stand for
-        further ones), auc_pr_<cluster>.
+        cluster without a positive has no mean and is left out), minus_forest and minus_main with
+        low and high (paired differences on the same structures), above_main (clusters whose AUC-PR
+        is above the main way's), auc_pr_<cluster>. Beside each low and high stand over_low and
+        over_high (95 % interval by Student's t over clusters, as draws of further ones).
     """
     scored = {way.name: _scored(mixer, way) for way in ways}
     forest, main = scored[FOREST.name], scored[next(way.name for way in ways if way.main)]

@@ -101,8 +101,8 @@ def run_nested(options: NestedOptions, console: Console) -> dict[str, Any]:
         lines += ["single and every pair of clusters left out; nothing was trained"]
         print_lines(console, lines)
         return {"trainings": len(jobs)}
-    write_options(options.folder / _run_yaml(options), options.run_options)
-    if not options.only_estimate:
+    if not options.only_estimate:  # run.yaml says how what is in the folder was trained
+        write_options(options.folder / _run_yaml(options), options.run_options)
         data = _data(options, console)
         _train(options, data, jobs[first::step], console)
     if not options.only_estimate and step > 1:

@@ -25,7 +25,7 @@ class ConformalSets:
     """Sets of classes that hold the true one with a given confidence, class by class.
 
     Split conformal prediction with a threshold for each class (Mondrian; Vovk 2012,
-    10.1007/978-3-642-34106-9_30): among structures exchangeable with those calibrated on, at least
+    10.48550/arXiv.1209.2673): among structures exchangeable with those calibrated on, at least
     a share `confidence` of the superionic ones, and of the others, has its class in its set. On
     unlike structures nothing is promised; `coverage` says what is observed there.
 

@@ -39,8 +39,9 @@ def folds_table(fits: Sequence[Fits], frame: Frame, forest: str, best: str) -> p
     Returns
     -------
     pandas.DataFrame
-        Columns system, members, auc_pr, mcc, roc_auc (means over folds), low and high (95 %
-        interval of AUC-PR over folds), auc_pr_<fold>.
+        Columns system (a constant prediction is one), members, auc_pr, mcc, roc_auc (means over
+        folds), low and high (95 % interval of AUC-PR over folds), minus_forest with low and high
+        (of the differences, paired by fold), auc_pr_<fold>.
     """
     networks = [item for item in fits if isinstance(item.candidate, Candidate)]
     alone = [item for item in networks if item.candidate.hash == best]
@@ -54,23 +55,29 @@ def folds_table(fits: Sequence[Fits], frame: Frame, forest: str, best: str) -> p
         predicted["chosen network"] = _mean(alone, frame)
     if both is not None:
         predicted["all networks + forest"] = both
+    predicted["constant"] = {fold: np.zeros(len(frame.classes(fold))) for fold in frame.clusters}
+    parts["constant"] = []
+    scored = {
+        name: [binary_metrics(frame.classes(fold), p) for fold, p in of_folds.items()]
+        for name, of_folds in predicted.items()
+    }
+    areas = {name: np.array([s["auc_pr"] for s in scores]) for name, scores in scored.items()}
     rows = []
-    for name, of_folds in predicted.items():
-        scores = [binary_metrics(frame.classes(fold), p) for fold, p in of_folds.items()]
-        low, high = mean_interval(np.array([score["auc_pr"] for score in scores]))
-        rows.append(
-            {
-                "system": name,
-                "members": len(parts.get(name, networks)),
-                **{key: np.mean([score[key] for score in scores]) for key in SCORED},
-                "low": low,
-                "high": high,
-                **{
-                    f"auc_pr_{fold}": score["auc_pr"]
-                    for fold, score in zip(of_folds, scores, strict=True)
-                },
-            }
-        )
+    for name, scores in scored.items():
+        low, high = mean_interval(areas[name])
+        row = {
+            "system": name,
+            "members": len(parts.get(name, networks)),
+            **{key: np.mean([score[key] for score in scores]) for key in SCORED},
+            "low": low,
+            "high": high,
+        }
+        if "forest" in areas:
+            less = areas[name] - areas["forest"]
+            row["minus_forest"] = less.mean()
+            row["minus_forest_low"], row["minus_forest_high"] = mean_interval(less)
+        by_fold = zip(predicted[name], areas[name], strict=True)
+        rows.append(row | {f"auc_pr_{fold}": area for fold, area in by_fold})
     return pd.DataFrame(rows)
 
 

@@ -175,8 +175,9 @@ def mixtures_table(mixer: Mixer, frame: Frame) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Columns mixture, inner (mean over outer clusters), auc_pr, mcc, roc_auc (means over
-        clusters), low and high (95 % interval of AUC-PR over structures within clusters), minus
-        (AUC-PR less the forest's on the same structures), minus_low, minus_high, auc_pr_<cluster>.
+        clusters), low and high (95 % interval of AUC-PR over structures within clusters; a draw
+        that leaves some cluster without a positive has no mean and is left out), minus (AUC-PR less
+        the forest's on the same structures), minus_low, minus_high, auc_pr_<cluster>.
     """
     picked = {c: mixer.chosen(c) for c in frame.clusters}
     ways: list[tuple[str, Mapping[int, Mixture]]] = [

@@ -41,7 +41,7 @@ def choices_table(
     -------
     pandas.DataFrame
         One row a way and cluster; low and high are the 95 % interval of AUC-PR over structures of
-        the cluster drawn again, with what was chosen kept.
+        the cluster drawn again, with what was chosen kept; draws without a positive are left out.
     """
     rows = []
     for way in WAYS:
@@ -73,7 +73,10 @@ def choices_table(
 
 
 def redrawn(choice: Choice, of_seeds: Sequence[Scores], frame: Frame) -> np.ndarray:
-    """Return the AUC-PR of a choice on structures of its cluster drawn again, (N_RESAMPLES,)."""
+    """Return the AUC-PR of a choice on structures of its cluster drawn again, (N_RESAMPLES,).
+
+    NaN where no positive was drawn.
+    """
     classes = frame.classes(choice.cluster)
     tables = [s.fits.probabilities[str(choice.cluster)] for s in of_seeds]
     predictions = np.concatenate([t[choice.first : choice.last + 1] for t in tables])
@@ -89,7 +92,10 @@ def redrawn(choice: Choice, of_seeds: Sequence[Scores], frame: Frame) -> np.ndar
 
 
 def summary_row(table: pd.DataFrame, way: str, n_candidates: int) -> dict[str, object]:
-    """Return the mean over clusters of one way, with the interval over structures."""
+    """Return the mean over clusters of one way, with the interval over structures.
+
+    A draw that leaves some cluster without a positive has no mean, and is left out.
+    """
     own = table[table["way"] == way]
     drawn = np.mean(np.stack(list(own["drawn"])), axis=0)
     return {
@@ -142,5 +148,9 @@ def candidates_table(
 
 
 def parameters_of(table: pd.DataFrame) -> list[str]:
-    """Return the columns of a table of candidates that are hyperparameters, the view first."""
-    return ["view", *(name for name in TrialConfig.__dataclass_fields__ if name in table)]
+    """Return the columns of a table of candidates that are hyperparameters, the view first.
+
+    Each once: the view is a field of a configuration too.
+    """
+    names = ("view", *TrialConfig.__dataclass_fields__)
+    return [name for name in dict.fromkeys(names) if name in table]

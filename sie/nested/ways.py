@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from sie.comparison.tables import mean_interval
 from sie.evaluation.bootstrap import resamples
 from sie.nested.estimate import SCORED, best_points
 from sie.nested.greedy import greedy_weights
@@ -129,9 +130,11 @@ def ways_table(mixer: Mixer, ways: Sequence[Way] = WAYS) -> pd.DataFrame:
     pandas.DataFrame
         Columns way, main, inner (mean over outer clusters of the mean AUC-PR over inner ones; NaN
         of fewer than `FEWEST` clusters), auc_pr, mcc, roc_auc (means over outer clusters), low and
-        high (95 % interval of AUC-PR over structures within clusters), minus_forest and minus_main
-        with low and high (paired differences on the same structures), above_main (clusters whose
-        AUC-PR is above the main way's), auc_pr_<cluster>.
+        high (95 % interval of AUC-PR over structures within clusters; a draw that leaves some
+        cluster without a positive has no mean and is left out), minus_forest and minus_main with
+        low and high (paired differences on the same structures), above_main (clusters whose AUC-PR
+        is above the main way's), auc_pr_<cluster>. Beside each low and high stand over_low and
+        over_high (95 % interval by Student's t over clusters, as draws of further ones).
     """
     scored = {way.name: _scored(mixer, way) for way in ways}
     forest, main = scored[FOREST.name], scored[next(way.name for way in ways if way.main)]
@@ -139,10 +142,11 @@ def ways_table(mixer: Mixer, ways: Sequence[Way] = WAYS) -> pd.DataFrame:
     for way in ways:
         own = scored[way.name]
         row = {"way": way.name, "main": way.main, "inner": _inner(mixer, way), **own.means}
-        row |= _interval("", own.drawn)
+        row |= _interval("", own.drawn) | _over_clusters("", own.by_cluster)
         for name, other in (("minus_forest", forest), ("minus_main", main)):
             row[name] = own.means["auc_pr"] - other.means["auc_pr"]
             row |= _interval(f"{name}_", own.drawn - other.drawn)
+            row |= _over_clusters(f"{name}_", own.by_cluster - other.by_cluster)
         row["above_main"] = sum(own.areas[c] > main.areas[c] for c in mixer.frame.clusters)
         rows.append(row | {f"auc_pr_{c}": area for c, area in own.areas.items()})
     return pd.DataFrame(rows)
@@ -155,6 +159,10 @@ class _Scored:
     means: Mapping[str, float]
     areas: Mapping[int, float]
     drawn: np.ndarray
+
+    @property
+    def by_cluster(self) -> np.ndarray:
+        return np.array(list(self.areas.values()))
 
 
 def _scored(mixer: Mixer, way: Way) -> _Scored:
@@ -212,3 +220,8 @@ def _inner(mixer: Mixer, way: Way) -> float:
 def _interval(prefix: str, drawn: np.ndarray) -> dict[str, float]:
     low, high = np.nanpercentile(drawn, [2.5, 97.5])
     return {f"{prefix}low": float(low), f"{prefix}high": float(high)}
+
+
+def _over_clusters(prefix: str, values: np.ndarray) -> dict[str, float]:
+    low, high = mean_interval(values)
+    return {f"{prefix}over_low": low, f"{prefix}over_high": high}

@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from sie.cli.arguments import REPOSITORY
+from sie.cli.config_file import RUN_YAML
 from sie.cli.nested import NestedOptions, jobs_of, run_nested
 from sie.errors import InputError
 from sie.nested import calibrated, covered, mixtures, tables
@@ -62,7 +63,13 @@ def test_tables_and_figures_are_made_of_what_is_there(tmp_path: Path, monkeypatc
     monkeypatch.setattr(covered, "N_REPEATS", 3)
     write_made_up(tmp_path / "f", examples.frame(4))
     write_made_up(tmp_path / "f" / FOLDS, examples.frame(3))
-    options = NestedOptions(folder=tmp_path / "f", results=tmp_path / "r", only_estimate=True)
+    (tmp_path / "f" / RUN_YAML).write_text("seeds: 2\n")
+    options = NestedOptions(
+        folder=tmp_path / "f",
+        results=tmp_path / "r",
+        only_estimate=True,
+        run_options={"seeds": 1},
+    )
     console = Console(record=True, width=200)
     run_nested(options, console)
     names = {path.name for path in (tmp_path / "r").iterdir()}
@@ -85,6 +92,7 @@ def test_tables_and_figures_are_made_of_what_is_there(tmp_path: Path, monkeypatc
     again = {path: path.read_bytes() for path in (tmp_path / "r").glob("*.csv")}
     run_nested(options, Console(quiet=True))
     assert all(path.read_bytes() == content for path, content in again.items())
+    assert (tmp_path / "f" / RUN_YAML).read_text() == "seeds: 2\n"  # of the training
 
 
 def write_made_up(folder: Path, frame: Frame) -> None:

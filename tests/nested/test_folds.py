@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.stats import ttest_1samp
 
 from sie.nested.baselines import BaselineCandidate
 from sie.nested.candidates import RECIPE, Candidate
@@ -32,3 +33,21 @@ def test_only_the_last_epochs_count():
     # half of each: on fold 0 they cancel, which is a constant prediction
     assert table.loc["all networks + forest", "auc_pr_0"] == 0.5
     assert table.loc["all networks + forest", "members"] == 1
+    assert table.loc["constant", ["auc_pr", "mcc", "members"]].tolist() == [0.5, 0, 0]
+
+
+def test_differences_are_paired_by_fold():
+    network = Candidate("CAMN-V0", RECIPE, "network")
+    forest = BaselineCandidate("forest-fractions")
+    good, bad = TRUTH[None], (1 - TRUTH)[None]
+    made = [
+        Fits(network, 0, np.array([5]), {"0": good, "1": good}),
+        Fits(forest, 0, np.zeros(1, int), {"0": good, "1": bad}),
+    ]
+    table = folds_table(made, FRAME, forest.name, network.hash).set_index("system")
+    clusters = [f"auc_pr_{fold}" for fold in (0, 1)]
+    less = (table.loc["all networks", clusters] - table.loc["forest", clusters]).to_numpy(float)
+    found = table.loc["all networks", ["minus_forest", "minus_forest_low", "minus_forest_high"]]
+    expected = ttest_1samp(less, 0).confidence_interval(0.95)
+    assert np.allclose(found.to_numpy(float), [less.mean(), *expected])
+    assert table.loc["forest", "minus_forest"] == 0

@@ -3,6 +3,7 @@
 import nested_examples as examples
 import numpy as np
 import pytest
+from scipy.stats import ttest_1samp
 
 from sie.nested.mixtures import Mixture
 from sie.nested.ways import FEWEST, HALVES, WAYS, ways_table
@@ -88,6 +89,21 @@ def test_the_table_holds_every_way_in_a_fixed_order(mixer):
     assert main["inner"] == pytest.approx(
         np.mean([mixer.inside(HALVES, c) for c in mixer.frame.clusters])
     )
+
+
+def test_intervals_over_clusters_are_student_s_of_the_paired_differences(mixer):
+    table = ways_table(mixer)
+    clusters = [f"auc_pr_{c}" for c in mixer.frame.clusters]
+    areas = dict(zip(table["way"], table[clusters].to_numpy(), strict=True))
+    row = table[table["way"] == "winner per cluster"].iloc[0]
+    own = areas["winner per cluster"]
+    for name, values in (
+        ("", own),
+        ("minus_forest_", own - areas["forest"]),
+        ("minus_main_", own - areas[HALVES.name]),
+    ):
+        expected = ttest_1samp(values, 0).confidence_interval(0.95)
+        assert np.allclose([row[f"{name}over_low"], row[f"{name}over_high"]], list(expected))
 
 
 def test_with_three_clusters_there_is_no_inner_score():

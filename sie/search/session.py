@@ -142,10 +142,13 @@ def _hide_ray_lines() -> None:
 def stop_ray() -> None:
     """Leave the cluster, or end the local one."""
     global _lifeline, _joined
-    if _lifeline is not None:
-        _lifeline.leave()
-    _lifeline, _joined = None, False
-    ray.shutdown()
+    try:
+        # still watched: with a dead head it may hang
+        ray.shutdown()
+    finally:
+        if _lifeline is not None:
+            _lifeline.leave()
+        _lifeline, _joined = None, False
 
 
 def is_shared() -> bool:

@@ -102,8 +102,7 @@ class Lifeline(threading.Thread):
             socket.create_connection((host.strip("[]"), int(port)), timeout=LOOK_S).close()
             if self._ask is not None:
                 self._ask(ASK_S)
-        except Exception:
-            # besides Ray's many kinds: while Ray leaves, its client is gone (AttributeError)
+        except Exception:  # noqa: BLE001 - while Ray leaves its client is gone: AttributeError
             return False
         return True
 

@@ -12,6 +12,7 @@ Try these:
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,7 +101,9 @@ def parser() -> argparse.ArgumentParser:
     )
     how.add_argument("--one-of-several", action="store_true", help=argparse.SUPPRESS)
     arguments.add(how, "--dry-run")
-    arguments.add(built.add_argument_group("record"), "--tracking-uri", "--name")
+    record = built.add_argument_group("record")
+    arguments.add(record, "--tracking-uri", default=os.environ.get(arguments.HANDED_URI))
+    arguments.add(record, "--name")
     how.add_argument(
         "--system-metrics",
         action="store_true",

@@ -17,6 +17,9 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 PRETRAINED = "off"
 """Whether trials start from pre-trained weights by default; the evidence is in docs/results.md."""
 
+HANDED_URI = "SIE_ONE_OF_SEVERAL_URI"
+"""Variable by which searches side by side are told their store: all users see a command line."""
+
 REPRESENTATIONS = tuple(item.value for item in Representation)
 
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 
+_OF_RAY = {"ray.exceptions.RayError", "ray.tune.error.TuneError"}
+_OF_A_WORKER = "ray.exceptions.RayTaskError"
+
 Main = Callable[[argparse.Namespace, "Console"], "int | Answer"]
 
 
@@ -63,9 +66,31 @@ def _guarded(main: Main, args: argparse.Namespace, console: Console) -> Answer:
         _say("stopped", "yellow")
         return Answer(exit_code=INTERRUPTED, error="stopped")
     except OSError as error:
+        if _is_rays(error):
+            return _failed(_ray_line(error))
         where = f" ({error.filename})" if error.filename else ""
         what = f"{error.strerror or error}{where}; check the path, its rights and free space"
         return _failed(what)
+    except Exception as error:
+        if not _is_rays(error):
+            raise
+        return _failed(_ray_line(error))
+
+
+def _is_rays(error: Exception) -> bool:
+    """Return whether Ray itself failed, not code of ours in one of its workers."""
+    # by name: Ray takes seconds to import, and most commands do without
+    kinds = {f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__}
+    return bool(kinds & _OF_RAY) and _OF_A_WORKER not in kinds
+
+
+def _ray_line(error: Exception) -> str:
+    # Tune wraps what it met into a page of advice
+    text = " ".join(redacted(str(error.__cause__ or error)).split())[:200]
+    return (
+        f"Ray failed ({type(error).__name__}: {text}); look whether its head and nodes are up, "
+        "then give the same command again"
+    )
 
 
 def _failed(text: str, code: int = SieError.exit_code) -> Answer:

@@ -6,12 +6,14 @@ Starts and watches processes; what each of them does is `sie.cli.loco`'s busines
 from __future__ import annotations
 
 import ctypes
+import os
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from types import FrameType
 from typing import IO
 
@@ -44,12 +46,15 @@ def search_side_by_side(
     command = [sys.executable, str(arguments.REPOSITORY / "experiments" / "loco_search.py")]
     commands: dict[str, list[str]] = {}
     for cluster in clusters:
-        own = [*command, *options.arguments(str(cluster)), "--one-of-several"]
+        words = replace(options, tracking_uri=None).arguments(str(cluster))
+        own = [*command, *words, "--one-of-several"]
         own += ["--fresh"] if options.fresh else []
         own += ["--resume"] if options.resume and not commands else []
         commands[f"cluster {cluster}"] = own
     console.print(f"searching {len(commands)} clusters side by side; Ctrl-C stops all of them")
-    codes = run_side_by_side(commands, console)
+    # a password in it is nothing for a command line, which ps shows to all users
+    handed = {arguments.HANDED_URI: options.tracking_uri} if options.tracking_uri else {}
+    codes = run_side_by_side(commands, console, handed)
     failed = [name for name, code in codes.items() if code not in (0, INTERRUPTED)]
     if failed:
         raise SieError(
@@ -67,7 +72,11 @@ def search_side_by_side(
     return stopped
 
 
-def run_side_by_side(commands: Mapping[str, Sequence[str]], console: Console) -> dict[str, int]:
+def run_side_by_side(
+    commands: Mapping[str, Sequence[str]],
+    console: Console,
+    variables: Mapping[str, str] | None = None,
+) -> dict[str, int]:
     """Run commands at once and print their lines behind their names; return their exit codes.
 
     Ctrl-C and SIGTERM are handed to every process, as often as they come: the first time they
@@ -79,9 +88,11 @@ def run_side_by_side(commands: Mapping[str, Sequence[str]], console: Console) ->
         Command lines by the name that stands before their lines.
     console : Console
         Where lines are printed, one at a time.
+    variables : Mapping, optional
+        What the processes' environment has besides this one's.
     """
     width = max(len(name) for name in commands)
-    running = {name: _start(command) for name, command in commands.items()}
+    running = {name: _start(command, variables or {}) for name, command in commands.items()}
     printers = [
         threading.Thread(target=_print_lines, args=(process.stdout, f"{name:{width}} | ", console))
         for name, process in running.items()
@@ -95,10 +106,11 @@ def run_side_by_side(commands: Mapping[str, Sequence[str]], console: Console) ->
     return codes
 
 
-def _start(command: Sequence[str]) -> subprocess.Popen[str]:
+def _start(command: Sequence[str], variables: Mapping[str, str]) -> subprocess.Popen[str]:
     # in a group of its own: the terminal's Ctrl-C would come twice, by itself and from here
     return subprocess.Popen(
         list(command),
+        env={**os.environ, **variables},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

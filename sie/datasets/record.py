@@ -5,6 +5,7 @@ What a source must deliver lives here; reading files and judging them does not.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -39,6 +40,23 @@ SPLIT_COLUMN = "split"
 """Further column of a source with a test set of its own: `TRAIN` or `TEST` for every entry."""
 
 TRAIN, TEST = "train", "test"
+
+_NAME = re.compile(r"\w[\w .+-]*")
+
+
+def require_name(name: str, where: str) -> None:
+    """Make sure that a dataset's name can be part of a path: results and artifacts bear it.
+
+    Raises
+    ------
+    InputError
+        When it cannot; `where` is what the message begins with.
+    """
+    if not _NAME.fullmatch(name):
+        raise InputError(
+            f"{where}: a dataset cannot be called {name[:80]!r}; rename it: a letter or a digit, "
+            "then letters, digits, blanks and . _ + - only"
+        )
 
 
 @dataclass(frozen=True)
@@ -89,6 +107,7 @@ class Database:
     left_out: tuple[LeftOut, ...] = field(default=())
 
     def __post_init__(self) -> None:
+        require_name(self.name, "name of the data")
         if self.table.empty:
             raise InputError(
                 f"dataset {self.name}: no usable entry is left of {len(self.left_out)}; "

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sie.datasets.crystal_columns import PREFIX, crystal_columns, crystals
 from sie.datasets.duplicates import DuplicateGroup
 from sie.datasets.parquet import open_plain
-from sie.datasets.record import Database, LeftOut, Source
+from sie.datasets.record import Database, LeftOut, Source, require_name
 from sie.errors import InputError, SieError
 from sie.files import replacing
 from sie.hashing import content_hash, file_sha256
@@ -93,7 +93,8 @@ def load_record(folder: Path) -> DataRecord:
     Raises
     ------
     InputError
-        When a file is missing, damaged, changed, of a later version, or does not fit the hash.
+        When a file is missing, damaged, changed, of a later version, or does not fit the hash,
+        or the name could lead out of a folder.
     """
     about, path = _read_about(folder / ABOUT_FILE), folder / TABLE_FILE
     if not path.is_file():
@@ -102,6 +103,7 @@ def load_record(folder: Path) -> DataRecord:
         raise InputError(
             f"{path} is not the table that {ABOUT_FILE} describes; prepare the data record anew"
         )
+    require_name(str(about.get("name")), str(folder / ABOUT_FILE))
     try:
         database = _from_arrow(path, str(about["name"]), about["left_out"])
         duplicates = tuple(_group(item) for item in about["duplicates"])

@@ -18,7 +18,7 @@ from pathlib import Path
 from sie.datasets.arrhenius import ROOM_K
 from sie.datasets.assemble import Measurement, assemble
 from sie.datasets.cif_folder import CifFolder
-from sie.datasets.record import SPLIT_COLUMN, Database, LeftOut, Source
+from sie.datasets.record import SPLIT_COLUMN, Database, LeftOut, Source, require_name
 from sie.datasets.temperatures import Reading, at_room_temperature
 from sie.datasets.values import (
     Conductivity,
@@ -102,8 +102,10 @@ def load(table: Path, cif_dir: Path | None = None, name: str | None = None) -> D
     Raises
     ------
     InputError
-        When the table or the folder cannot be used, or no row is left.
+        When the table, its name or the folder cannot be used, or no row is left.
     """
+    name = name or table.stem
+    require_name(name, str(table))
     rows = _rows(table, _read_text(table))
     header = next(rows, None)
     if header is None:
@@ -121,7 +123,7 @@ def load(table: Path, cif_dir: Path | None = None, name: str | None = None) -> D
             left_out.append(LeftOut(entry or f"line {line}", str(refusal), where))
     measurements, not_at_room = at_room_temperature(readings)
     refused = [*left_out, *not_at_room]
-    return assemble(name or table.stem, measurements, files.crystal_of, refused)
+    return assemble(name, measurements, files.crystal_of, refused)
 
 
 def find_columns(header: Sequence[str], table: Path) -> dict[str, int]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from sie.datasets.record import require_name
 from sie.ensemble.calibrated import Calibration
 from sie.ensemble.forest import N_TREES, Forest
 from sie.hashing import content_hash
@@ -157,7 +158,14 @@ class Recipe:
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Recipe:
-        """Return the recipe that `as_dict` wrote down."""
+        """Return the recipe that `as_dict` wrote down.
+
+        Raises
+        ------
+        InputError
+            When the dataset's name could lead out of the folder of results.
+        """
+        require_name(str(plain["dataset"]), "recipe of the ensemble")
         members = tuple(
             Member(**{**item, "config": TrialConfig.from_mapping(item["config"])})
             for item in plain["members"]

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 
-from sie.errors import SieError
+from sie.errors import InputError, SieError
 
 PORT_SECONDS = 10
 STATUS_SECONDS = 40
@@ -21,22 +21,29 @@ def require_cluster(address: str) -> None:
     Parameters
     ----------
     address : str
-        ``host:port`` of the head node, ``auto``, or ``ray://host:port``.
+        ``host:port`` of the head node, or ``auto``.
 
     Raises
     ------
+    InputError
+        When the address is one of Ray's client mode.
     SieError
         When nothing listens, something else does, or the token is refused.
     """
-    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if address.startswith("ray://"):
+        # there Tune runs on the head, and what watches and records a search is lost on the way
+        raise InputError(
+            f"--address {address}: a search does not run through Ray's client; give HOST:6379 of "
+            "the head, from a node of the cluster (docs/cluster.md)"
+        )
+    host, colon, port = address.rpartition(":")
     if address != "auto" and colon and port.isdigit():
         try:
             connection = (host.strip("[]"), int(port))
             socket.create_connection(connection, timeout=PORT_SECONDS).close()
         except OSError as error:
             raise _unreachable(address, error.strerror or str(error)) from error
-    if not address.startswith("ray://"):
-        _require_status(address)
+    _require_status(address)
 
 
 def _require_status(address: str) -> None:

@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ray.exceptions import RayError
 from ray.tune import Callback
 
 from sie.errors import SieError
@@ -23,7 +22,10 @@ from sie.errors import SieError
 log = logging.getLogger(__name__)
 
 LOST_S = 40.0
-"""How long the head may be away; below the 60 s after which Ray ends the process."""
+"""How long the head may be away, watched; below the 60 s after which Ray ends the process."""
+
+LOST_LOOKS = 3
+"""How many looks in a row must find nobody, however long they took."""
 
 LOOK_S = 2.0
 """Between two looks."""
@@ -33,6 +35,9 @@ ASK_S = 5.0
 
 LEAVE_S = 15.0
 """What the search has for leaving in order, before the process is ended under it."""
+
+JOIN_S = 2.0
+"""What a look still under way has to end when nobody cares any more."""
 
 
 class HeadLost(SieError):
@@ -53,7 +58,7 @@ class Lifeline(threading.Thread):
     Attributes
     ----------
     lost : bool
-        Whether the head has been away for longer than `LOST_S`.
+        Whether the head has been away for longer than `LOST_S`, in `LOST_LOOKS` looks at least.
     """
 
     def __init__(self, address: str, ask: Callable[[float], object] | None = None) -> None:
@@ -73,13 +78,13 @@ class Lifeline(threading.Thread):
 
     def run(self) -> None:
         """Look until the head is lost or nobody cares any more."""
-        seen = time.monotonic()
-        while not self._left.wait(LOOK_S):
-            if self._answers():
-                seen = time.monotonic()
-            elif time.monotonic() - seen > LOST_S:
-                self.lost = True
-                break
+        before, away, looks = time.monotonic(), 0.0, 0
+        while not self.lost and not self._left.wait(LOOK_S):
+            answered, now = self._answers(), time.monotonic()
+            # a process that was itself stopped (Ctrl-Z, a frozen container) has not watched
+            watched, before = min(now - before, _longest_look()), now
+            away, looks = (0.0, 0) if answered else (away + watched, looks + 1)
+            self.lost = away > LOST_S and looks >= LOST_LOOKS
         if self.lost and not self._left.wait(LEAVE_S):
             sys.stderr.write(f"error: {self.message}\n")
             sys.stderr.flush()
@@ -88,6 +93,8 @@ class Lifeline(threading.Thread):
     def leave(self) -> None:
         """Look no longer."""
         self._left.set()
+        if self.is_alive():
+            self.join(JOIN_S)
 
     def _answers(self) -> bool:
         host, _, port = self._address.rpartition(":")
@@ -95,9 +102,14 @@ class Lifeline(threading.Thread):
             socket.create_connection((host.strip("[]"), int(port)), timeout=LOOK_S).close()
             if self._ask is not None:
                 self._ask(ASK_S)
-        except (OSError, RayError):
+        except Exception:  # noqa: BLE001 - while Ray leaves its client is gone: AttributeError
             return False
         return True
+
+
+def _longest_look() -> float:
+    """Return the seconds of a look at a head that is away: the pause, the port, the answer."""
+    return 2 * LOOK_S + ASK_S + 1
 
 
 def ask_head(seconds: float) -> object:

@@ -16,6 +16,7 @@ from types import FrameType
 from typing import Any
 
 import ray
+from ray.exceptions import RayError
 
 from sie.errors import SieError
 from sie.search.cluster import require_cluster
@@ -54,6 +55,7 @@ def start_ray(address: str | None) -> int:
         When no cluster answers at the address, or Ray does not start here.
     """
     os.environ.update(_QUIET)
+    _start_only_when_told()
     # Tune would print the tracebacks of workers that are lost; their trials have a reason instead
     verbose = logging.getLogger("sie").isEnabledFor(logging.INFO)
     level = logging.INFO if verbose else logging.CRITICAL
@@ -80,6 +82,14 @@ def start_ray(address: str | None) -> int:
     return int(ray.cluster_resources().get("CPU", 1))
 
 
+def _start_only_when_told() -> None:
+    """Let a call after Ray has left fail: Ray would start itself again, on this machine."""
+    from ray._private import auto_init_hook
+
+    # Ray reads RAY_ENABLE_AUTO_CONNECT when it is imported, which is before this
+    auto_init_hook.enable_auto_connect = False
+
+
 def _worker_env(verbose: bool) -> dict[str, str]:
     return {**_WORKER_ENV, "TF_CPP_MIN_LOG_LEVEL": "0"} if verbose else _WORKER_ENV
 
@@ -87,7 +97,11 @@ def _worker_env(verbose: bool) -> dict[str, str]:
 def _join(address: str, env: Mapping[str, Any], options: Mapping[str, Any]) -> None:
     try:
         ray.init(runtime_env=env, **options)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except Exception as error:
+        # a node that does not answer is a bare Exception; other kinds are mistakes of ours
+        known = isinstance(error, (ConnectionError, RuntimeError, ValueError, RayError))
+        if not known and type(error) is not Exception:
+            raise
         raise SieError(
             f"cannot reach the Ray cluster at {address}: {_reason(error)}; check --address, or "
             "leave it out to run here"
@@ -142,10 +156,13 @@ def _hide_ray_lines() -> None:
 def stop_ray() -> None:
     """Leave the cluster, or end the local one."""
     global _lifeline, _joined
-    if _lifeline is not None:
-        _lifeline.leave()
-    _lifeline, _joined = None, False
-    ray.shutdown()
+    try:
+        # still watched: with a dead head it may hang
+        ray.shutdown()
+    finally:
+        if _lifeline is not None:
+            _lifeline.leave()
+        _lifeline, _joined = None, False
 
 
 def is_shared() -> bool:
@@ -161,7 +178,7 @@ def lifeline() -> Lifeline | None:
 def _take_note_of(address: str | None) -> None:
     global _lifeline, _joined
     _joined = address is not None
-    if _lifeline is None and not (address or "").startswith("ray://"):
+    if _lifeline is None:
         _lifeline = Lifeline(ray.get_runtime_context().gcs_address, ask_head)
         _lifeline.start()
 

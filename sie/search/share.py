@@ -29,6 +29,9 @@ EXPIRE_S = 30.0
 
 ANSWER_S = 20.0
 
+JOIN_S = 5.0
+"""What a question still under way has to end when the search leaves."""
+
 
 def water_fill(capacity: int, wanted: Mapping[str, int]) -> dict[str, int]:
     """Return fair shares: nobody gets more than wanted, and what one leaves goes to the others.
@@ -125,12 +128,17 @@ class FairShare(threading.Thread):
         self.limit = limit
 
     def _answer(self) -> int | None:
+        if self._left.is_set():  # a new keeper would keep a share for nobody
+            return None
         try:
             # the keeper ends with the driver that made it; the next to ask makes a new one
             self._keeper = self._keeper or _keeper()
             answer = self._keeper.renew.remote(self._search, self._wanted)
             return int(ray.get(answer, timeout=ANSWER_S))
-        except (RayError, ValueError) as error:
+        except Exception as error:
+            # once the search has left, Ray may leave under the question: errors of any kind
+            if not (self._left.is_set() or isinstance(error, (RayError, ValueError))):
+                raise
             log.info("no answer about the share of the cluster: %s", error)
             self._keeper = None
             return None
@@ -147,9 +155,12 @@ class FairShare(threading.Thread):
     def leave(self) -> None:
         """Give the share to the others."""
         self._left.set()
-        if self._keeper is not None:
+        if self.is_alive():
+            # or else the keeper hears the last question after the farewell
+            self.join(JOIN_S)
+        if (keeper := self._keeper) is not None:
             with suppress(RayError):
-                self._keeper.leave.remote(self._search)
+                keeper.leave.remote(self._search)
 
 
 @contextmanager

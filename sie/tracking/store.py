@@ -66,7 +66,14 @@ class Store:
         return MlflowClient(tracking_uri=self.uri)
 
     def experiment(self, name: str) -> str:
-        """Return the id of the experiment, created where it is new."""
+        """Return the id of the experiment, created where it is new.
+
+        Raises
+        ------
+        InputError
+            When its artifacts would lie elsewhere than below `artifacts`.
+        """
+        location = self._location(name)
         with tracking_errors(self.uri):
             client = self.client()
             found = client.get_experiment_by_name(name)
@@ -74,7 +81,6 @@ class Store:
                 client.restore_experiment(found.experiment_id)
             if found is not None:
                 return str(found.experiment_id)
-            location = (self.artifacts / name).resolve().as_uri() if self.artifacts else None
             try:
                 return str(client.create_experiment(name, location, EXPERIMENT_TAGS))
             except Exception as error:  # another process may have been a moment faster
@@ -82,6 +88,19 @@ class Store:
                 if found is None:
                     raise error
                 return str(found.experiment_id)
+
+    def _location(self, name: str) -> str | None:
+        """Return the address of the experiment's artifacts; None where a server decides."""
+        if self.artifacts is None:
+            return None
+        # by its parts alone: folders in between may be the user's own links to another disk
+        parts = Path(name).parts
+        if not parts or Path(name).is_absolute() or ".." in parts:
+            raise InputError(
+                f"{name!r} is not a name for an experiment: its artifacts would lie outside "
+                f"{self.artifacts}; rename the dataset or what else it is made of"
+            )
+        return (self.artifacts / name).resolve().as_uri()
 
     @property
     def shown(self) -> str:
@@ -121,6 +140,10 @@ def open_store(uri: str | None, folder: Path) -> Store:
     # the plain client asks nobody's home page and prints no advice
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+    # of each attempt: by default two minutes, in which nothing is recorded and nobody told
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+    # read by PostgreSQL's own library; by default it waits as long as TCP does
+    os.environ.setdefault("PGCONNECT_TIMEOUT", "10")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")

@@ -6,6 +6,8 @@ import sys
 import warnings
 
 import pytest
+from ray.exceptions import AuthenticationError, GetTimeoutError, RaySystemError, RayTaskError
+from ray.tune import TuneError
 
 from sie.cli import arguments
 from sie.cli.answer import Answer
@@ -92,6 +94,36 @@ def test_with_json_an_error_is_in_the_document_too(parser, capsys):
     document = json.loads(captured.out)
     assert (document["exit_code"], document["error"]) == (2, "wrong key")
     assert captured.err == "error: wrong key\n"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RaySystemError("the head is\ngone"),
+        GetTimeoutError("the head is\ngone"),
+        AuthenticationError("the head is\ngone"),
+        TuneError("the head is\ngone"),
+    ],
+)
+def test_what_ray_fails_with_is_one_line_about_ray(parser, capsys, error):
+    assert run(parser, raising(error), []) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: Ray failed ({type(error).__name__}: ")
+    assert "the head is gone" in line and "path" not in line
+
+
+def test_of_what_tune_wraps_the_cause_is_said(parser, capsys):
+    def main(args, console):
+        raise TuneError("a page\nof advice") from RaySystemError("no head")
+
+    assert run(parser, main, []) == 1
+    assert "no head" in capsys.readouterr().err
+
+
+def test_a_bug_in_a_worker_is_not_hidden(parser):
+    bug = RayTaskError("work", "traceback", ZeroDivisionError()).as_instanceof_cause()
+    with pytest.raises(ZeroDivisionError):
+        run(parser, raising(bug), [])
 
 
 def test_a_bug_is_not_hidden(monkeypatch):

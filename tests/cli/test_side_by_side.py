@@ -11,7 +11,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from sie.cli.side_by_side import run_side_by_side
+from sie.cli import arguments
+from sie.cli.loco_options import LocoOptions
+from sie.cli.side_by_side import run_side_by_side, search_side_by_side
+from sie.tracking.store import Store
 
 PATIENT = """
 import signal, sys, time
@@ -95,3 +98,34 @@ def state_of(pid):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
         return "Z"
+
+
+URI = "postgresql://sie:hunter2-Zq9x@db.example.org/mlflow"
+TELL = """
+import pathlib, sys
+sys.path.insert(0, {experiments!r})
+import loco_search
+found = loco_search.parser().parse_args()
+print("told", *pathlib.Path("/proc/self/cmdline").read_text().split(chr(0)))
+print("store", found.tracking_uri)
+print("name", found.name)
+"""
+
+
+def test_the_store_is_told_by_the_environment_and_not_on_the_command_line(tmp_path, monkeypatch):
+    script = tmp_path / "experiments" / "loco_search.py"
+    script.parent.mkdir()
+    script.write_text(TELL.format(experiments=str(arguments.REPOSITORY / "experiments")))
+    monkeypatch.setattr(arguments, "REPOSITORY", tmp_path)
+    monkeypatch.delenv(arguments.HANDED_URI, raising=False)
+    written = io.StringIO()
+    options = LocoOptions(None, Path(), tracking_uri=URI, name="mine", address="head:6379")
+    search_side_by_side(options, [3, 5], Store(URI), "view", Console(file=written, width=1000))
+    lines = written.getvalue().splitlines()
+    for cluster in ("3", "5"):
+        own = [line.split(" | ")[1] for line in lines if line.startswith(f"cluster {cluster} ")]
+        assert f"store {URI}" in own and "name mine" in own
+        (told,) = [line for line in own if line.startswith("told ")]
+        assert f"--cluster {cluster} " in told and "--one-of-several" in told
+        assert "hunter2-Zq9x" not in told and "--tracking-uri" not in told
+    assert arguments.HANDED_URI not in os.environ

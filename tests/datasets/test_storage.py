@@ -125,6 +125,24 @@ CHANGES = {
 }
 
 
+HOSTILE = ("../../..", "/etc/x", "a/b", "..", ".hidden", "-rf", "a\nb", "a\0b", "", "a\\b")
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_name_cannot_lead_out_of_a_folder(record, tmp_path, name):
+    save_record(tmp_path, record)
+    edited(tmp_path, lambda d: d.update(name=name), resealed=True)
+    refused(tmp_path, "cannot be called .*; rename it")
+    with pytest.raises(InputError, match=r"cannot be called"):
+        replace(record.database, name=name)
+
+
+@pytest.mark.parametrize("name", ["starter", "my data 2.1", "Li+_ionen-größer", "7"])
+def test_usual_names_are_taken(record, tmp_path, name):
+    save_record(tmp_path, DataRecord(replace(record.database, name=name)))
+    assert load_record(tmp_path).database.name == name
+
+
 def refused(folder: Path, message: str) -> None:
     with pytest.raises(InputError, match=message) as caught:
         load_record(folder)

@@ -194,6 +194,14 @@ def test_missing_places_are_the_users_mistake(folder):
         table.load(path, folder / "bare")
 
 
+def test_a_name_that_makes_no_folder_is_the_users_mistake(folder):
+    for name in ("mine (2).csv", "..csv"):
+        (folder / name).write_text("id,sigma\na,1e-3\n")
+        with pytest.raises(InputError, match=r"cannot be called .*; rename it") as caught:
+            table.load(folder / name)
+        assert str(folder / name) in str(caught.value)
+
+
 def test_cifs_may_lie_beside_the_table(tmp_path, rock_salt, cif_text):
     (tmp_path / "a.cif").write_text(cif_text(rock_salt()))
     assert load(tmp_path, "id,class\na,1\n").ids == ("a",)

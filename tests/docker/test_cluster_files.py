@@ -1,11 +1,12 @@
 """What `ray up`, `ray job submit` and KubeRay read, by Ray's own checks and Kubernetes' schemas."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
-from launch_files import DOCKER, documents, given, kinds, locked, options
+from launch_files import DOCKER, documents, given, kinds, locked, options, tool
 
 RAY_JOB = "RayJob/sie-cluster-3"
 # ray.io/v1, the fields of RayJobSpec, RayClusterSpec, HeadGroupSpec and WorkerGroupSpec in
@@ -161,6 +162,17 @@ class TestKubeRay:
             assert secrets == ["sie-database"]
         assert not [name for name in resources if name.startswith("Secret/")]
 
+    def test_mlflow_is_reached_from_its_namespace_only(self):
+        resources = kinds("kuberay/mlflow.yaml")
+        policy = resources["NetworkPolicy/sie-mlflow"]["spec"]
+        pod = resources["Deployment/mlflow"]["spec"]["template"]
+        assert policy["podSelector"]["matchLabels"] == pod["metadata"]["labels"]
+        assert policy["policyTypes"] == ["Ingress"]
+        # a selector of pods without one of namespaces: this namespace
+        assert policy["ingress"] == [{"from": [{"podSelector": {}}], "ports": [{"port": "http"}]}]
+        (container,) = pod["spec"]["containers"]
+        assert [port["name"] for port in container["ports"]] == ["http"]
+
     def test_nothing_is_published_beyond_the_cluster(self):
         for resource in kinds("kuberay/mlflow.yaml").values():
             if resource["kind"] == "Service":
@@ -194,8 +206,26 @@ class TestRayUp:
         assert "~/.ray/auth_token" in config["file_mounts"]
         assert "--dashboard-host=127.0.0.1" in config["head_start_ray_commands"][-1]
 
-    def test_the_record_and_the_environment_stay_at_home(self, config):
-        assert {".venv", ".git", "mlruns"} <= set(config["rsync_exclude"])
+    def test_the_record_the_environment_and_secrets_stay_at_home(self, config):
+        kept = {".venv", ".git", "mlruns", ".env", ".sie-slurm-*", "/data"}
+        assert kept <= set(config["rsync_exclude"])
+
+    def test_rsync_leaves_out_just_that(self, config, tmp_path):
+        home, node = tmp_path / "home", tmp_path / "node"
+        stays = [".env", "docker/.env", ".sie-slurm-7/token", "data/obelix/database.json"]
+        goes = [
+            "sie/datasets/data/starter.yaml",
+            "sie/models/data/weights.npz",
+            "docker/Dockerfile",
+        ]
+        for name in (*stays, *goes):
+            (home / name).parent.mkdir(parents=True, exist_ok=True)
+            (home / name).write_text("")
+        # as ray up calls it
+        left_out = [word for name in config["rsync_exclude"] for word in ("--exclude", name)]
+        subprocess.run([tool("rsync"), "-az", *left_out, f"{home}/", f"{node}/"], check=True)
+        came = {str(path.relative_to(node)) for path in node.rglob("*") if path.is_file()}
+        assert came == set(goes)
 
 
 class TestJobSubmission:

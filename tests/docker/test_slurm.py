@@ -189,22 +189,31 @@ def test_when_the_time_is_nearly_up_the_search_stops_gently_and_the_job_goes_on_
     assert stand_in.noted("requeued") == [str(stand_in.number)]
 
 
-def test_a_search_that_ended_in_time_is_not_put_back(stand_in):
-    process = stand_in.start(SEARCH_TENTHS=600)
-    stand_in.wait_for("searched")
-    # it ends with 1, not with 130: an error, which comes again
-    ending = PYTHON.replace("exit 130", "exit 1")
-    stand_in._program(stand_in.bin / "python", ending)
-    os.kill(process.pid, signal.SIGTERM)
-    assert end(process)[0] == 130
-
-    process = stand_in.start(SEARCH_TENTHS=600)
-    time.sleep(0.2)
-    while len(stand_in.noted("searched")) < 2:
-        time.sleep(0.05)
+def stopped_by(job: Job, how: signal.Signals, code: int) -> subprocess.Popen:
+    """Start a search that answers the signal to stop with an exit code, and stop it."""
+    job._program(job.bin / "python", PYTHON.replace("exit 130", f"exit {code}"))
+    process = job.start(SEARCH_TENTHS=600)
+    job.wait_for("searched")
     time.sleep(0.3)
-    os.kill(process.pid, signal.SIGUSR1)
-    assert end(process)[0] == 1
+    os.kill(process.pid, how)
+    return process
+
+
+@pytest.mark.parametrize("code", [0, 2])
+def test_a_search_that_ended_in_time_or_cannot_run_is_not_put_back(stand_in, code):
+    assert end(stopped_by(stand_in, signal.SIGUSR1, code))[0] == code
+    assert not stand_in.noted("requeued")
+
+
+@pytest.mark.parametrize("code", [1, 143, 137])
+def test_a_search_that_ends_otherwise_when_time_is_up_goes_on_later(stand_in, code):
+    process = stopped_by(stand_in, signal.SIGUSR1, code)  # 1: MLflow's server was away
+    end_after_requeue(stand_in, process)
+    assert stand_in.noted("requeued") == [str(stand_in.number)]
+
+
+def test_an_error_after_a_cancel_is_not_put_back(stand_in):
+    assert end(stopped_by(stand_in, signal.SIGTERM, 1))[0] == 1
     assert not stand_in.noted("requeued")
 
 

@@ -192,6 +192,15 @@ def test_a_head_that_does_not_fit_is_refused(folder, change):
         load_ensemble(folder)
 
 
+def test_a_dataset_that_would_lead_out_of_the_results_is_refused(folder):
+    head = json.loads((folder / HEAD).read_text())
+    head["recipe"]["dataset"] = "../../.."
+    (folder / HEAD).write_text(json.dumps(head))
+    with pytest.raises(InputError, match="is damaged") as caught:
+        load_ensemble(folder)
+    assert "cannot be called" in str(caught.value.__cause__)
+
+
 def test_a_later_format_and_a_missing_folder_are_refused(folder, tmp_path):
     head = json.loads((folder / HEAD).read_text())
     (folder / HEAD).write_text(json.dumps({**head, "format": 3}))

@@ -5,7 +5,7 @@ from threading import Thread
 
 import pytest
 
-from sie.errors import SieError
+from sie.errors import InputError, SieError
 from sie.search import cluster
 
 
@@ -15,6 +15,12 @@ def test_a_port_where_nothing_listens_is_one_line():
         port = probe.getsockname()[1]
     with pytest.raises(SieError, match=rf"cluster at 127\.0\.0\.1:{port}: .*refused") as caught:
         cluster.require_cluster(f"127.0.0.1:{port}")
+    assert "\n" not in str(caught.value)
+
+
+def test_rays_client_mode_is_refused():
+    with pytest.raises(InputError, match=r"ray://head:10001: .*give HOST:6379") as caught:
+        cluster.require_cluster("ray://head:10001")
     assert "\n" not in str(caught.value)
 
 

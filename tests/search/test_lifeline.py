@@ -5,7 +5,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 from processes import command_line, family, kill
@@ -76,6 +78,79 @@ def test_a_process_that_hangs_in_ray_is_ended_with_one_line():
     )
     ran = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ran.returncode == 1
+    (line,) = ran.stderr.splitlines()
+    assert line.startswith("error: lost the Ray cluster: its head 127.0.0.1:9")
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_driver_that_was_stopped_itself_does_not_take_the_head_for_lost(head, monkeypatch):
+    now, ended, answers = [0.0], [], iter([False, False, True])
+    monkeypatch.setattr(lifeline, "LEAVE_S", 0)
+    monkeypatch.setattr(lifeline, "LOST_S", 40)
+    monkeypatch.setattr(lifeline, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(os, "_exit", ended.append)
+
+    def ask(seconds):
+        now[0] += 1000
+        if not next(answers, False):
+            raise TimeoutError
+        watcher.leave()
+
+    watcher = Lifeline(address_of(head), ask)
+    watcher.run()
+    assert (watcher.lost, ended) == (False, [])
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("error", [AttributeError("gcs_client"), ValueError(), RuntimeError()])
+def test_whatever_the_question_ends_with_is_no_answer(head, error):
+    asked = []
+
+    def ask(seconds):
+        asked.append(seconds)
+        raise error
+
+    watcher = Lifeline(address_of(head), ask)
+    watcher.start()
+    wait_for(lambda: watcher.lost)
+    watcher.leave()
+    assert not watcher.is_alive()
+    assert len(asked) >= lifeline.LOST_LOOKS
+
+
+def test_a_look_under_way_is_waited_for_and_says_nothing_more(head, capfd):
+    asking, shut_down = threading.Event(), threading.Event()
+
+    def ask(seconds):
+        asking.set()
+        shut_down.wait(20)
+        raise AttributeError("gcs_client")
+
+    watcher = Lifeline(address_of(head), ask)
+    watcher.start()
+    assert asking.wait(20)
+    threading.Timer(0.2, shut_down.set).start()
+    watcher.leave()
+    assert not watcher.is_alive()
+    assert capfd.readouterr().err == ""
+
+
+LEAVING = """
+import time, ray
+from sie.search import lifeline, session
+lifeline.LOST_S, lifeline.LOOK_S, lifeline.LEAVE_S = 0.2, 0.1, 0.3
+session._lifeline = lifeline.Lifeline('127.0.0.1:9')
+session._lifeline.start()
+ray.shutdown = lambda: time.sleep(40)
+session.stop_ray()
+"""
+
+
+def test_a_shutdown_that_hangs_with_a_dead_head_is_ended_with_one_line():
+    ran = subprocess.run(
+        [sys.executable, "-c", LEAVING], capture_output=True, text=True, timeout=90, check=False
     )
     assert ran.returncode == 1
     (line,) = ran.stderr.splitlines()

@@ -9,6 +9,7 @@ import pytest
 import ray
 from processes import command_line, family
 from ray._private import services
+from ray.exceptions import RaySystemError
 
 from sie.errors import SieError
 from sie.search import session
@@ -77,3 +78,25 @@ def test_a_mistake_of_ours_is_not_swallowed(monkeypatch):
     monkeypatch.setattr(ray, "init", lambda wrong: None)
     with pytest.raises(TypeError):
         start_ray(None)
+
+
+@pytest.mark.usefixtures("without_ray")
+@pytest.mark.parametrize("error", [Exception("timed\nout"), RaySystemError("timed\nout")])
+def test_a_cluster_that_cannot_be_joined_is_one_line(monkeypatch, error):
+    def init(**options):
+        raise error
+
+    monkeypatch.setattr(ray, "init", init)
+    monkeypatch.setattr(session, "require_cluster", lambda address: None)
+    with pytest.raises(SieError, match=r"cannot reach the Ray cluster at head:1: .*out") as caught:
+        start_ray("head:1")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("without_ray")
+def test_ray_does_not_start_again_by_itself_once_it_was_left():
+    start_ray(None)
+    stop_ray()
+    with pytest.raises(RaySystemError, match="not been started"):
+        ray.get_actor("nobody")
+    assert not ray.is_initialized()

@@ -1,5 +1,8 @@
 """Shares of a cluster: the arithmetic, the keeper, and drivers that share a real cluster."""
 
+import threading
+from types import SimpleNamespace
+
 import pytest
 import ray
 from hypothesis import given
@@ -65,3 +68,53 @@ def test_searches_ask_one_keeper_and_survive_its_end():
     other.leave()
     one.ask()
     assert one.limit == alone
+
+
+class Keeper:
+    """Stands in for the actor: a question lasts until Ray leaves, and then fails."""
+
+    def __init__(self):
+        self.asked, self.ray_leaves, self.heard = threading.Event(), threading.Event(), []
+        self.renew, self.leave = (
+            SimpleNamespace(remote=self._renew),
+            SimpleNamespace(remote=self._leave),
+        )
+
+    def _renew(self, search, wanted):
+        self.heard.append("renew")
+        self.asked.set()
+        self.ray_leaves.wait(20)
+        raise AttributeError("core_worker")
+
+    def _leave(self, search):
+        self.heard.append("leave")
+
+
+@pytest.fixture
+def keeper(monkeypatch):
+    made = Keeper()
+    monkeypatch.setattr(share, "_keeper", lambda: made)
+    monkeypatch.setattr(share, "RENEW_S", 0.01)
+    return made
+
+
+def test_who_leaves_waits_for_its_question_and_asks_no_more(keeper):
+    one = FairShare(3)
+    one.start()
+    assert keeper.asked.wait(20)
+    threading.Timer(0.2, keeper.ray_leaves.set).start()
+    one.leave()
+    assert not one.is_alive()
+    assert keeper.heard[0] == "renew" and keeper.heard.count("renew") == 1
+
+
+def test_a_question_that_outlasts_the_search_is_not_put_again(keeper, monkeypatch):
+    monkeypatch.setattr(share, "JOIN_S", 0.1)
+    one = FairShare(3)
+    one.start()
+    assert keeper.asked.wait(20)
+    one.leave()
+    assert one.is_alive()
+    keeper.ray_leaves.set()
+    one.join(20)
+    assert keeper.heard == ["renew", "leave"]

@@ -1,5 +1,6 @@
 """The store for real: SQLite files, several processes, servers that are not there."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -30,6 +31,14 @@ def test_an_experiment_is_created_once_and_restored_when_deleted(store):
     assert store.experiment("twice") == first
     store.client().delete_experiment(first)
     assert store.experiment("twice") == first
+
+
+@pytest.mark.parametrize("name", ["../../out", "loco/../../out", "/out", "..", "loco/.."])
+def test_artifacts_stay_in_their_folder(store, name):
+    with pytest.raises(InputError, match="not a name for an experiment") as caught:
+        store.experiment(name)
+    assert "\n" not in str(caught.value)
+    assert store.client().get_experiment_by_name(name) is None
 
 
 def test_processes_that_race_for_a_new_store_all_get_it(tmp_path):
@@ -93,6 +102,40 @@ def test_a_server_that_is_something_else_is_one_line(tmp_path):
     finally:
         server.shutdown()
         server.server_close()
+
+
+PATIENCE = """
+import os, sys
+from pathlib import Path
+from sie.tracking.store import open_store
+from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_TIMEOUT
+open_store(None, Path(sys.argv[1]))
+print(MLFLOW_HTTP_REQUEST_TIMEOUT.get(), os.environ["PGCONNECT_TIMEOUT"])
+"""
+
+
+@pytest.mark.parametrize(
+    ("given", "seconds"),
+    [({}, "20 10"), ({"MLFLOW_HTTP_REQUEST_TIMEOUT": "7", "PGCONNECT_TIMEOUT": "3"}, "7 3")],
+)
+def test_a_server_that_hangs_is_given_up_unless_the_user_is_patient(
+    store, monkeypatch, given, seconds
+):
+    for name in ("MLFLOW_HTTP_REQUEST_TIMEOUT", "PGCONNECT_TIMEOUT"):
+        monkeypatch.delenv(name, raising=False)
+    told = [sys.executable, "-c", PATIENCE, str(store.artifacts.parent)]
+    out = subprocess.check_output(told, env={**os.environ, **given}, text=True, timeout=60)
+    assert out.strip() == seconds
+
+
+def test_postgresql_reads_the_variable(monkeypatch):
+    psycopg2 = pytest.importorskip("psycopg2")
+    monkeypatch.setenv("PGCONNECT_TIMEOUT", "2")
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        pytest.raises(psycopg2.OperationalError, match="timeout"),
+    ):
+        psycopg2.connect(f"postgresql://me@127.0.0.1:{silent.getsockname()[1]}/mlflow")
 
 
 def test_passwords_are_not_shown():

@@ -10,7 +10,8 @@ import os
 import signal
 import threading
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -36,6 +37,8 @@ _WORKER_ENV = {
     "CUDA_VISIBLE_DEVICES": "-1",
     "OMP_NUM_THREADS": "1",
 }
+
+LOOPBACK = "127.0.0.1"
 
 STARTS = 3
 """How often Ray is started here: it gives a node 30 s, which a busy machine may need twice."""
@@ -112,7 +115,8 @@ def _start_here(env: Mapping[str, Any], options: Mapping[str, Any]) -> None:
     """Start Ray, and start it again where the machine is too busy for Ray's patience."""
     for left in reversed(range(STARTS)):
         try:
-            ray.init(runtime_env=env, **options)
+            with _for_this_machine_only():
+                ray.init(runtime_env=env, _node_ip_address=LOOPBACK, **options)
         except Exception as error:
             # a node that is too slow is a bare Exception; other kinds are mistakes of ours
             if type(error) not in (Exception, RuntimeError, ConnectionError):
@@ -126,6 +130,22 @@ def _start_here(env: Mapping[str, Any], options: Mapping[str, Any]) -> None:
             log.info("Ray did not start (%s); trying again", _reason(error))
         else:
             return
+
+
+@contextmanager
+def _for_this_machine_only() -> Iterator[None]:
+    """Let a node that is started now listen on 127.0.0.1 alone, as Ray does on macOS.
+
+    On Linux it takes the network's address instead, for others to join; nobody joins this one.
+    """
+    from ray._private import services
+
+    resolve = services.resolve_ip_for_localhost
+    services.resolve_ip_for_localhost = lambda host: host
+    try:
+        yield
+    finally:
+        services.resolve_ip_for_localhost = resolve
 
 
 def _end_half_a_node(error: Exception) -> None:

@@ -1,8 +1,10 @@
 """Starting Ray where the machine is too busy for it, and where it never starts."""
 
+import contextlib
 import itertools
 import os
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -60,6 +62,34 @@ def test_a_node_that_is_slow_is_started_again_and_leaves_nothing_behind(slow_sta
     assert start_ray(None) >= 1
     assert len(slow_starts) == session.STARTS
     assert len(raylets()) == 1
+
+
+def listening():
+    """Return the addresses that this process's children listen on, as Linux writes them."""
+    sockets = set()
+    for pid in family(os.getpid()):
+        for link in Path(f"/proc/{pid}/fd").glob("*"):
+            with contextlib.suppress(OSError):
+                sockets.add(link.readlink().name)
+    found = set()
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            local, state, inode = (line.split()[n] for n in (1, 3, 9))
+            if state == "0A" and f"socket:[{inode}]" in sockets:
+                found.add(local.partition(":")[0])
+    return found
+
+
+@pytest.mark.usefixtures("without_ray")
+def test_a_node_of_this_machine_listens_on_it_alone_and_works():
+    try:
+        start_ray(None)
+        assert ray.get(ray.remote(lambda: 42).remote()) == 42
+        # of the second kind of address too it is the mapped 127.0.0.1
+        assert {address[-16:] for address in listening()} <= {"0100007F", "FFFF00000100007F"}
+        assert listening()
+    finally:
+        stop_ray()
 
 
 @pytest.mark.usefixtures("without_ray")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import re
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,13 @@ from faults.searches import TRIALS, Search, Start, pick_numbers
 from processes import kill
 
 GIGABYTE = 2**30
+STOPPED = re.compile(
+    r"^[\d.]+ s wall time \(search .*^results: MLflow experiment .*"
+    r"^stopped; what had ended is recorded: the same command goes on from there$",
+    re.MULTILINE | re.DOTALL,
+)
+"""What a search that was stopped says at its end."""
+
 TRACE_SIGNS = ("Traceback (most recent call last)", "(raylet)", "(pid=", "Fatal Python error")
 """What a user must never see: Python's tracebacks, and Ray's own lines."""
 
@@ -136,7 +144,7 @@ def ctrl_c(lab: Lab, draw: random.Random, times: int = 1) -> Result:
         code = start.wait(120)
         seconds = time.monotonic() - began
         remarks = [] if code == 130 else [f"exit code {code} after Ctrl-C, not 130"]
-        if times == 1 and "trials" not in start.said.rpartition("Configurations")[2]:
+        if times == 1 and not STOPPED.search(start.said):
             remarks.append("no summary after Ctrl-C")
         if times > 1 and seconds > 10:
             remarks.append(f"it took {seconds:.0f} s to end after the second Ctrl-C")
@@ -158,7 +166,12 @@ def faulty_trial(
     env: dict[str, str] | None = None,
     megabytes: int = 0,
 ) -> Result:
-    """Let one trial go wrong; it must end with a status and a reason, and the others go on."""
+    """Let one trial go wrong; it must end with a status and a reason, and the others go on.
+
+    `word`, in lower case, must be in the reason that MLflow holds.
+    """
+    if not word:
+        raise ValueError("every reason holds an empty word")
     calm = lab.calm("local")
     numbers = pick_numbers(draw)
     search = lab.search(
@@ -168,13 +181,17 @@ def faulty_trial(
     with cleared(search):
         remarks = one_start_wanted(search)
         result = conclude(search, calm, remarks=remarks)
-    wrong = []
-    for key in (f"trial-{number:04d}" for number in numbers):
-        was = result.count.statuses.get(key, "missing")
-        reasons = [line["reason"] for line in search.ends() if line["key"] == key]
-        if was != status or not reasons or word not in reasons[-1].lower():
-            wrong.append(f"{key} is {was} ({'; '.join(reasons)}), not {status} with {word!r}")
+    keys = [f"trial-{number:04d}" for number in numbers]
+    wrong = [text for key in keys if (text := wrong_end(result.count, key, status, word))]
     return Result(result.count, 1, result.wall, calm, result.starts, (*result.remarks, *wrong))
+
+
+def wrong_end(count: Count, key: str, status: str, word: str) -> str:
+    """Return what is wrong with how a trial is recorded to have ended, or nothing."""
+    was, reason = count.statuses.get(key, "missing"), count.reasons.get(key, "")
+    if was == status and word in reason.lower():
+        return ""
+    return f"{key} is {was} ({reason!r}), not {status} with {word!r}"
 
 
 def raising_trial(lab: Lab, draw: random.Random) -> Result:
@@ -184,13 +201,13 @@ def raising_trial(lab: Lab, draw: random.Random) -> Result:
 
 def nan_trial(lab: Lab, draw: random.Random) -> Result:
     """Let a trial's weights become NaN."""
-    return faulty_trial(lab, draw, "nan", "diverged", "")
+    return faulty_trial(lab, draw, "nan", "diverged", "not finite")
 
 
 def hanging_trial(lab: Lab, draw: random.Random) -> Result:
     """Let a trial hang in native code that holds the interpreter's lock."""
     options = ("--trial-time-limit-s", 10)
-    return faulty_trial(lab, draw, "hang", "timed_out", "", options)
+    return faulty_trial(lab, draw, "hang", "timed_out", "hung", options)
 
 
 def out_of_memory_trial(lab: Lab, draw: random.Random) -> Result:

@@ -35,6 +35,7 @@ def _witness(module: ModuleType) -> None:
             "reason": result.reason,
             "seconds_training": result.seconds_training,
             "epochs": result.n_epochs,
+            "config_hash": ended.task.config.hash,
             "pid": os.getpid(),
             "time": time.time(),
         }

@@ -9,6 +9,7 @@ import contextlib
 import os
 import random
 import re
+import signal
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -20,6 +21,9 @@ from faults.counting import Count, count
 from faults.lab import Lab
 from faults.searches import TRIALS, Search, Start, pick_numbers
 from processes import kill
+
+from sie.search.selection import OBJECTIVE
+from sie.training.record import METRICS
 
 GIGABYTE = 2**30
 STOPPED = re.compile(
@@ -111,6 +115,42 @@ def kill_driver(lab: Lab, draw: random.Random, kills: int = 1) -> Result:
 def kill_driver_often(lab: Lab, draw: random.Random) -> Result:
     """Kill -9 the driver up to four times in one search."""
     return kill_driver(lab, draw, 4)
+
+
+def kill_driver_writing(
+    lab: Lab, draw: random.Random, metrics: Sequence[str] = (OBJECTIVE,)
+) -> Result:
+    """Kill -9 the driver between two batches of a trial's metrics; the same command each time.
+
+    Parameters
+    ----------
+    metrics : sequence of str
+        For every kill, of another trial each: the curve that has been begun. Not the last one,
+        which may end with the batch. Empty: all is written, but the run is not yet closed.
+    """
+    calm = lab.calm("local")
+    keys = [f"trial-{number:04d}" for number in pick_numbers(draw, len(metrics))]
+    search = lab.search("driver-kill-writing", cuts=dict(zip(keys, metrics, strict=True)))
+    killed = 0
+    with cleared(search):
+        while killed < len(keys) and search.starts[-1].wait() == -signal.SIGKILL:
+            killed += 1
+            search.start()
+        marks = len(list(search.folder.glob("killed-*")))
+        missing = f"the driver was killed {killed} times amid {marks} trials, not {len(keys)}"
+        remarks = [] if killed == marks == len(keys) else [missing]
+        return conclude(search, calm, max(killed, 1), remarks)
+
+
+def kill_driver_writing_often(lab: Lab, draw: random.Random) -> Result:
+    """Kill -9 the driver before, in and after the curve that trials are ranked by."""
+    before, after = METRICS[0], METRICS[-2]
+    return kill_driver_writing(lab, draw, draw.sample((before, OBJECTIVE, after), 3))
+
+
+def kill_driver_closing(lab: Lab, draw: random.Random) -> Result:
+    """Kill -9 the driver when a trial is written, but its run is not said to have ended."""
+    return kill_driver_writing(lab, draw, ("",))
 
 
 def kill_worker(lab: Lab, draw: random.Random) -> Result:

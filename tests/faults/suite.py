@@ -58,6 +58,18 @@ DRILLS = (
         in_ci=True,
         once=local.kill_driver,
     ),
+    Drill(
+        "driver-kill-writing",
+        "kill -9 of the driver between two batches of a trial's metrics",
+        local.kill_driver_writing_often,
+        3,
+        once=local.kill_driver_writing,
+    ),
+    Drill(
+        "driver-kill-closing",
+        "kill -9 of the driver before a written trial is said to have ended",
+        local.kill_driver_closing,
+    ),
     Drill("worker-kill", "kill -9 of a trial worker", local.kill_worker, 2),
     Drill("node-kill", "kill -9 of a whole Ray node", services.kill_node),
     Drill("raylet-kill", "kill -9 of a raylet alone", services.kill_raylet),

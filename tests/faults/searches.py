@@ -71,6 +71,11 @@ class Start:
         return "\n".join((self.folder / n).read_text(errors="replace") for n in names)
 
     @property
+    def errors(self) -> str:
+        """What it wrote to the standard error."""
+        return (self.folder / f"err-{self.number}.txt").read_text(errors="replace")
+
+    @property
     def seconds(self) -> float:
         """Wall time of this start."""
         return (self.ended or time.monotonic()) - self.began

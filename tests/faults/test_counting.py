@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 from faults.counting import Count, count
 from faults.local_drills import STOPPED, faulty_trial, wrong_end
-from faults.searches import EXPERIMENT, HOOK, PLANNED, TRIALS, Search
+from faults.searches import EXPERIMENT, HOOK, PLANNED, TRIALS, Search, Start
+from faults.service_drills import left_in_order
 from search_examples import make_plan, make_result
 
 from sie.models.config import TrialConfig
@@ -26,6 +27,10 @@ from sie.tracking.recorder import Recorder
 from sie.training.record import TrialStatus
 
 VICTIM = "trial-0003"
+LINE = (
+    "error: lost the Ray cluster: its head 127.0.0.2:6379 has not answered for 40 s; what had "
+    "ended is recorded: start the cluster, and the same command goes on from there"
+)
 OF_VICTIM = f"run_uuid = (select run_uuid from tags where key = 'sie.key' and value = '{VICTIM}')"
 
 
@@ -163,3 +168,21 @@ def test_the_summary_of_a_stopped_search_is_its_own():
         rest = "".join(line for i, line in enumerate(lines) if i != missing)
         assert not STOPPED.search(progress + rest)
     assert not STOPPED.search(progress + "stopped\n")
+
+
+@pytest.mark.parametrize(
+    ("code", "errors", "remarks"),
+    [
+        (1, [LINE], 0),
+        (1, [], 1),
+        (1, [LINE, LINE], 1),
+        (1, [LINE, "Failed to connect to GCS within 60 seconds"], 1),
+        (1, ["error: the MLflow store has not answered in 120 s"], 1),
+        (0, [LINE], 1),
+        (-6, ["Fatal Python error: Aborted"], 2),
+    ],
+)
+def test_a_search_without_a_head_ends_with_one_line(tmp_path, code, errors, remarks):
+    (tmp_path / "err-0.txt").write_text("".join(f"{line}\n" for line in errors))
+    start = Start(SimpleNamespace(wait=lambda seconds: None, returncode=code), tmp_path, 0)
+    assert len(left_in_order(start)) == remarks

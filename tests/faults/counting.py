@@ -5,15 +5,16 @@ What had ended is known from the drill's own witness, never from the code under 
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from faults.searches import EXPERIMENT, PLANNED, TRIALS, Search
+from faults.stored import flaws, steps_of, written_twice
 
 from sie.search.parent import AGAIN
-from sie.search.selection import OBJECTIVE
 from sie.tracking.queries import StoredRun, children
-from sie.tracking.store import Store
 from sie.training.record import TrialStatus
 
 
@@ -26,11 +27,12 @@ class Count:
     planned, ended : int
         Trials and repeats of the plan; those of them that ended, once or more.
     lost : tuple of str
-        Planned and never ended; or ended once, and that end is not what is recorded.
+        Planned and never ended; or ended once, and that end is not what is recorded; or recorded
+        in part. One text for each trial.
     doubled : tuple of str
         More than one run, several values at one epoch, or trained again after the end was taken.
-    statuses : dict
-        How each trial ended, by key.
+    statuses, reasons : dict
+        How each trial ended and why, by key, as MLflow holds it.
     """
 
     planned: int
@@ -38,6 +40,7 @@ class Count:
     lost: tuple[str, ...]
     doubled: tuple[str, ...]
     statuses: dict[str, str]
+    reasons: dict[str, str]
 
 
 def count(searched: Search) -> Count:
@@ -54,15 +57,21 @@ def count(searched: Search) -> Count:
         for run in several
         if run.ended not in (None, TrialStatus.INTERRUPTED)
     }
-    lost = [*_missing(ended), *_replaced(searched, ended)]
+    taken = _taken(searched)
+    steps = {key: steps_of(store, run) for key, run in ended.items()}
+    lost = [*_missing(ended), *(f"{key}: its end is not recorded" for key in taken.keys() - ended)]
+    for key, run in ended.items():
+        if wrong := flaws(run, steps[key], taken.get(key)):
+            lost.append(f"{key}: {'; '.join(wrong)}")
     doubled = [f"parent {run.run_id[:8]}" for run in parents[1:]]
     doubled += [f"{key}: {len(several)} runs" for key, several in by_key.items() if several[1:]]
-    doubled += [f"{run.key}: curve twice" for run in ended.values() if _curve_twice(store, run)]
+    doubled += [f"{key}: curve twice" for key in ended if written_twice(steps[key])]
     doubled += _trained_again(searched)
     if parents and parents[0].status != "FINISHED":
         lost.append(f"the search itself is {parents[0].status}")
     statuses = {key: str(run.ended) for key, run in sorted(ended.items())}
-    return Count(PLANNED, len(ended), tuple(lost), tuple(doubled), statuses)
+    reasons = {key: run.tags.get("reason", "") for key, run in sorted(ended.items())}
+    return Count(PLANNED, len(ended), tuple(lost), tuple(doubled), statuses, reasons)
 
 
 def _missing(ended: dict[str, StoredRun]) -> list[str]:
@@ -72,21 +81,13 @@ def _missing(ended: dict[str, StoredRun]) -> list[str]:
     return missing + [f"repeat {n} never ended" for n in range(repeats, PLANNED - TRIALS)]
 
 
-def _replaced(searched: Search, ended: dict[str, StoredRun]) -> list[str]:
-    """Return trials whose first end the record had taken but does not hold.
-
-    The seconds that a training took tell one training from another.
-    """
-    first: dict[str, float] = {}
+def _taken(searched: Search) -> dict[str, dict[str, Any]]:
+    """Return the first end for good that the record has taken over, by the trials' keys."""
+    first: dict[str, dict[str, Any]] = {}
     for line in searched.ends():
         if _for_good(line):
-            first.setdefault(line["key"], line["seconds_training"])
-    lost = []
-    for key, seconds in first.items():
-        kept = ended[key].metrics.get("seconds_training") if key in ended else None
-        if kept is None or abs(kept - seconds) > 1e-9:
-            lost.append(f"{key}: its end ({seconds:.6f} s) is not the recorded one ({kept})")
-    return lost
+            first.setdefault(line["key"], line)
+    return first
 
 
 def _trained_again(searched: Search) -> list[str]:
@@ -97,11 +98,5 @@ def _trained_again(searched: Search) -> list[str]:
     return [f"{key}: trained {len(s)} times" for key, s in trainings.items() if len(s) > 1]
 
 
-def _for_good(line: dict[str, str]) -> bool:
+def _for_good(line: Mapping[str, Any]) -> bool:
     return TrialStatus(line["status"]) not in AGAIN
-
-
-def _curve_twice(store: Store, run: StoredRun) -> bool:
-    points = store.client().get_metric_history(run.run_id, OBJECTIVE)
-    steps = Counter(point.step for point in points)
-    return any(times > 1 for times in steps.values())

@@ -8,6 +8,8 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import re
+import signal
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -20,7 +22,17 @@ from faults.lab import Lab
 from faults.searches import TRIALS, Search, Start, pick_numbers
 from processes import kill
 
+from sie.search.selection import OBJECTIVE
+from sie.training.record import METRICS
+
 GIGABYTE = 2**30
+STOPPED = re.compile(
+    r"^[\d.]+ s wall time \(search .*^results: MLflow experiment .*"
+    r"^stopped; what had ended is recorded: the same command goes on from there$",
+    re.MULTILINE | re.DOTALL,
+)
+"""What a search that was stopped says at its end."""
+
 TRACE_SIGNS = ("Traceback (most recent call last)", "(raylet)", "(pid=", "Fatal Python error")
 """What a user must never see: Python's tracebacks, and Ray's own lines."""
 
@@ -105,6 +117,42 @@ def kill_driver_often(lab: Lab, draw: random.Random) -> Result:
     return kill_driver(lab, draw, 4)
 
 
+def kill_driver_writing(
+    lab: Lab, draw: random.Random, metrics: Sequence[str] = (OBJECTIVE,)
+) -> Result:
+    """Kill -9 the driver between two batches of a trial's metrics; the same command each time.
+
+    Parameters
+    ----------
+    metrics : sequence of str
+        For every kill, of another trial each: the curve that has been begun. Not the last one,
+        which may end with the batch. Empty: all is written, but the run is not yet closed.
+    """
+    calm = lab.calm("local")
+    keys = [f"trial-{number:04d}" for number in pick_numbers(draw, len(metrics))]
+    search = lab.search("driver-kill-writing", cuts=dict(zip(keys, metrics, strict=True)))
+    killed = 0
+    with cleared(search):
+        while killed < len(keys) and search.starts[-1].wait() == -signal.SIGKILL:
+            killed += 1
+            search.start()
+        marks = len(list(search.folder.glob("killed-*")))
+        missing = f"the driver was killed {killed} times amid {marks} trials, not {len(keys)}"
+        remarks = [] if killed == marks == len(keys) else [missing]
+        return conclude(search, calm, max(killed, 1), remarks)
+
+
+def kill_driver_writing_often(lab: Lab, draw: random.Random) -> Result:
+    """Kill -9 the driver before, in and after the curve that trials are ranked by."""
+    before, after = METRICS[0], METRICS[-2]
+    return kill_driver_writing(lab, draw, draw.sample((before, OBJECTIVE, after), 3))
+
+
+def kill_driver_closing(lab: Lab, draw: random.Random) -> Result:
+    """Kill -9 the driver when a trial is written, but its run is not said to have ended."""
+    return kill_driver_writing(lab, draw, ("",))
+
+
 def kill_worker(lab: Lab, draw: random.Random) -> Result:
     """Kill -9 the process of a trial."""
     calm = lab.calm("local")
@@ -136,7 +184,7 @@ def ctrl_c(lab: Lab, draw: random.Random, times: int = 1) -> Result:
         code = start.wait(120)
         seconds = time.monotonic() - began
         remarks = [] if code == 130 else [f"exit code {code} after Ctrl-C, not 130"]
-        if times == 1 and "trials" not in start.said.rpartition("Configurations")[2]:
+        if times == 1 and not STOPPED.search(start.said):
             remarks.append("no summary after Ctrl-C")
         if times > 1 and seconds > 10:
             remarks.append(f"it took {seconds:.0f} s to end after the second Ctrl-C")
@@ -158,7 +206,12 @@ def faulty_trial(
     env: dict[str, str] | None = None,
     megabytes: int = 0,
 ) -> Result:
-    """Let one trial go wrong; it must end with a status and a reason, and the others go on."""
+    """Let one trial go wrong; it must end with a status and a reason, and the others go on.
+
+    `word`, in lower case, must be in the reason that MLflow holds.
+    """
+    if not word:
+        raise ValueError("every reason holds an empty word")
     calm = lab.calm("local")
     numbers = pick_numbers(draw)
     search = lab.search(
@@ -168,13 +221,17 @@ def faulty_trial(
     with cleared(search):
         remarks = one_start_wanted(search)
         result = conclude(search, calm, remarks=remarks)
-    wrong = []
-    for key in (f"trial-{number:04d}" for number in numbers):
-        was = result.count.statuses.get(key, "missing")
-        reasons = [line["reason"] for line in search.ends() if line["key"] == key]
-        if was != status or not reasons or word not in reasons[-1].lower():
-            wrong.append(f"{key} is {was} ({'; '.join(reasons)}), not {status} with {word!r}")
+    keys = [f"trial-{number:04d}" for number in numbers]
+    wrong = [text for key in keys if (text := wrong_end(result.count, key, status, word))]
     return Result(result.count, 1, result.wall, calm, result.starts, (*result.remarks, *wrong))
+
+
+def wrong_end(count: Count, key: str, status: str, word: str) -> str:
+    """Return what is wrong with how a trial is recorded to have ended, or nothing."""
+    was, reason = count.statuses.get(key, "missing"), count.reasons.get(key, "")
+    if was == status and word in reason.lower():
+        return ""
+    return f"{key} is {was} ({reason!r}), not {status} with {word!r}"
 
 
 def raising_trial(lab: Lab, draw: random.Random) -> Result:
@@ -184,13 +241,13 @@ def raising_trial(lab: Lab, draw: random.Random) -> Result:
 
 def nan_trial(lab: Lab, draw: random.Random) -> Result:
     """Let a trial's weights become NaN."""
-    return faulty_trial(lab, draw, "nan", "diverged", "")
+    return faulty_trial(lab, draw, "nan", "diverged", "not finite")
 
 
 def hanging_trial(lab: Lab, draw: random.Random) -> Result:
     """Let a trial hang in native code that holds the interpreter's lock."""
     options = ("--trial-time-limit-s", 10)
-    return faulty_trial(lab, draw, "hang", "timed_out", "", options)
+    return faulty_trial(lab, draw, "hang", "timed_out", "hung", options)
 
 
 def out_of_memory_trial(lab: Lab, draw: random.Random) -> Result:

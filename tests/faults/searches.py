@@ -41,6 +41,9 @@ SMALL = (
 PACE = 0.6
 """Seconds that a trial waits before each chunk of epochs, so that faults meet trials under way."""
 
+BATCH = 5
+"""Metrics in one call where the driver is killed between two: a short trial has less than 1000."""
+
 PATIENCE = 600.0
 """Seconds after which a search that does not end counts as hanging."""
 
@@ -66,6 +69,11 @@ class Start:
         """Everything on the terminal."""
         names = (f"out-{self.number}.txt", f"err-{self.number}.txt")
         return "\n".join((self.folder / n).read_text(errors="replace") for n in names)
+
+    @property
+    def errors(self) -> str:
+        """What it wrote to the standard error."""
+        return (self.folder / f"err-{self.number}.txt").read_text(errors="replace")
 
     @property
     def seconds(self) -> float:
@@ -103,6 +111,11 @@ class Search:
         A server that keeps the record.
     host : tuple of (Hosts, int), optional
         Where the driver runs instead of here.
+    megabytes : int
+        What a trial eats.
+    cuts : Mapping
+        Trials amid whose record the hook kills the driver, by key: after the first batch of this
+        curve, or, for an empty name, before the run is said to have ended.
     """
 
     def __init__(
@@ -116,6 +129,7 @@ class Search:
         tracking_uri: str | None = None,
         host: tuple[Hosts, int] | None = None,
         megabytes: int = 0,
+        cuts: Mapping[str, str] | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self._host, self._uri = folder, host, tracking_uri
@@ -130,6 +144,11 @@ class Search:
             "fault": fault,
             "seeds": [derive_seed(SEED, Phase.SEARCH, number) for number in numbers],
             "megabytes": megabytes,
+            "batch": BATCH,
+            "cuts": [
+                {"key": key, "metric": metric, "mark": str(folder / f"killed-{key}")}
+                for key, metric in (cuts or {}).items()
+            ],
         }
         (folder / "drill.json").write_text(json.dumps(plan))
         self.env = {

@@ -1,4 +1,4 @@
-"""Drills on services: a Ray node, the MLflow server, PostgreSQL, the network of a worker's host.
+"""Drills on services: a cluster's head and nodes, MLflow, PostgreSQL, the network of a host.
 
 The services are real ones, from `services`, `clusters` and `hosts`.
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 import contextlib
 import json
 import random
+import re
+import signal
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -16,13 +18,21 @@ import pytest
 from clusters import HostCluster, RayCluster
 from faults.lab import Lab
 from faults.local_drills import Result, after_some_trials, cleared, conclude, one_start_wanted
-from faults.searches import PACE, Search, hooked_environment
+from faults.searches import PACE, Search, Start, hooked_environment
 from hosts import Hosts
-from processes import kill
+from processes import command_line, kill
 from services import MlflowServer, Postgres
 
 AWAY = 20.0
 """Seconds that a service is away."""
+
+HANGING = 30.0
+"""Seconds that the MLflow server does not move."""
+
+UNTIL_LOST = 120.0
+"""Seconds after which a search has said that its head is lost, on a busy machine too."""
+
+LOST = re.compile(r"error: lost the Ray cluster: its head .* the same command goes on from there")
 
 
 def kill_server(lab: Lab, draw: random.Random) -> Result:
@@ -31,6 +41,22 @@ def kill_server(lab: Lab, draw: random.Random) -> Result:
     with MlflowServer(folder, f"sqlite:///{folder / 'mlruns' / 'mlflow.db'}") as server:
         calm = lab.calm("server", _on(lab, server))
         return _away_for_a_while(_on(lab, server)("server-kill"), calm, server, draw)
+
+
+def hang_server(lab: Lab, draw: random.Random) -> Result:
+    """Stop the MLflow server with all its processes and let it go on 30 s later."""
+    folder = lab.folder("server-hang")
+    with MlflowServer(folder, f"sqlite:///{folder / 'mlruns' / 'mlflow.db'}") as server:
+        calm = lab.calm("server", _on(lab, server))
+        with cleared(_on(lab, server)("server-hang")) as search:
+            after_some_trials(search, draw)
+            pids = server.pids()
+            kill(*pids, how=signal.SIGSTOP)
+            until = time.monotonic() + HANGING
+            assert not server.answers(), "the server answers although it does not move"
+            time.sleep(until - time.monotonic())
+            kill(*reversed(pids), how=signal.SIGCONT)
+            return conclude(search, calm, remarks=one_start_wanted(search))
 
 
 def kill_postgres(lab: Lab, draw: random.Random) -> Result:
@@ -86,6 +112,48 @@ def kill_node(lab: Lab, draw: random.Random, raylet_only: bool = False) -> Resul
 def kill_raylet(lab: Lab, draw: random.Random) -> Result:
     """Kill -9 the raylet alone of a node."""
     return kill_node(lab, draw, raylet_only=True)
+
+
+def lose_head(
+    lab: Lab, draw: random.Random, how: signal.Signals = signal.SIGKILL, name: str = "head-kill"
+) -> Result:
+    """Kill -9 the head's control store, or stop it; then a new cluster and the same command."""
+    folder = lab.folder("ray")
+    with _slow_trials(lab), RayCluster(folder, nodes=(0, 1, 1)) as cluster:
+        calm = lab.calm("cluster", lambda name: _on_cluster(lab, name, cluster))
+        search = _on_cluster(lab, name, cluster)
+        with cleared(search):
+            after_some_trials(search, draw, 4)
+            kill(_control_store(cluster), how=how)
+            remarks = left_in_order(search.starts[-1])
+            for node in reversed(range(len(cluster.cpus))):
+                cluster.kill_node(node)
+            cluster.start()
+            return conclude(search, calm, remarks=remarks)
+
+
+def hang_head(lab: Lab, draw: random.Random) -> Result:
+    """Stop the head's control store: its port is open, and nobody answers."""
+    return lose_head(lab, draw, signal.SIGSTOP, "head-hang")
+
+
+def _control_store(cluster: RayCluster) -> int:
+    lines = {pid: command_line(pid) for pid in cluster.pids(0)}
+    (found,) = (pid for pid, line in lines.items() if line.split()[0].endswith("/gcs_server"))
+    return found
+
+
+def left_in_order(start: Start) -> list[str]:
+    """Return what was not as it should be when a search had lost its head."""
+    code = start.wait(UNTIL_LOST)
+    if start.hung:
+        return [f"the search had not ended {UNTIL_LOST:g} s after its head"]
+    remarks = [] if code == 1 else [f"exit code {code} without a head, not 1"]
+    lines = [line for line in start.errors.splitlines() if line.strip()]
+    if len(lines) != 1 or not LOST.fullmatch(lines[0]):
+        shown = " / ".join(lines)[:500]
+        remarks.append(f"{len(lines)} lines of errors without a head, not one of sie's: {shown}")
+    return remarks
 
 
 def _on_cluster(lab: Lab, name: str, cluster: RayCluster) -> Search:

@@ -1,4 +1,4 @@
-"""Runs in every Python process of a drill: a witness in the driver, a faulty trial in the workers.
+"""Runs in every Python process of a drill: a witness in the driver, faulty trials in the workers.
 
 Python imports this by itself from PYTHONPATH. It does nothing unless SIE_DRILL names a plan, and
 changes sie's classes only once sie itself has imported them; nothing in sie knows of it.
@@ -11,6 +11,7 @@ import ctypes
 import importlib.machinery
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -35,6 +36,7 @@ def _witness(module: ModuleType) -> None:
             "reason": result.reason,
             "seconds_training": result.seconds_training,
             "epochs": result.n_epochs,
+            "config_hash": ended.task.config.hash,
             "pid": os.getpid(),
             "time": time.time(),
         }
@@ -45,6 +47,56 @@ def _witness(module: ModuleType) -> None:
             os.close(file)
 
     record.trial_ended = trial_ended
+
+
+def _small_batches(module: ModuleType) -> None:
+    """Let the record of a short trial take as many calls as that of a long one."""
+    if not isinstance(getattr(module, "BATCH", None), int):
+        raise AttributeError("sie.tracking.recorder has no BATCH: the drill must be adapted")
+    module.BATCH = PLAN["batch"]
+
+
+def _cut(module: ModuleType) -> None:
+    """End the driver amid the record of some trials, once for each over all starts of the search.
+
+    After the first batch with a point of one of its curves, or, where none is named, before MLflow
+    is told that the run has ended.
+    """
+    client = module.MlflowClient
+    log_batch, set_terminated = client.log_batch, client.set_terminated
+
+    def die_if_due(self: Any, run_id: str, metrics: set[str]) -> None:
+        for cut in PLAN["cuts"]:
+            due = cut["metric"] in metrics and not Path(cut["mark"]).exists()
+            if due and self.get_run(run_id).data.tags.get("sie.key") == cut["key"]:
+                _die(cut)
+
+    def log_batch_and_die(self: Any, run_id: str, *args: Any, **kwargs: Any) -> Any:
+        answer = log_batch(self, run_id, *args, **kwargs)
+        points = kwargs.get("metrics") or (args[0] if args else ())
+        die_if_due(self, run_id, {point.key for point in points})
+        return answer
+
+    def die_or_terminate(self: Any, run_id: str, *args: Any, **kwargs: Any) -> Any:
+        die_if_due(self, run_id, {""})
+        return set_terminated(self, run_id, *args, **kwargs)
+
+    client.log_batch, client.set_terminated = log_batch_and_die, die_or_terminate
+
+
+def _die(cut: dict[str, Any]) -> None:
+    # the record is written by another thread: the witness may be a moment behind
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline and f'"{cut["key"]}"' not in _witnessed():
+        time.sleep(0.01)
+    Path(cut["mark"]).touch()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _witnessed() -> str:
+    with contextlib.suppress(OSError):
+        return Path(PLAN["witness"]).read_text(encoding="utf-8")
+    return ""
 
 
 def _faulty(module: ModuleType) -> None:
@@ -122,6 +174,8 @@ def _install() -> None:
         PLAN.update(json.loads(Path(os.environ["SIE_DRILL"]).read_text(encoding="utf-8")))
     if PLAN:
         changes = {"sie.search.recording": _witness, "sie.training.trainer": _faulty}
+        if PLAN.get("cuts"):
+            changes |= {"sie.tracking.recorder": _small_batches, "mlflow.tracking.client": _cut}
         sys.meta_path.insert(0, _AfterImport(changes))
 
 

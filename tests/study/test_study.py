@@ -33,6 +33,9 @@ TINY = StudySettings(
     config=TrialConfig(n_layers=1, n_neurons=8, readout_width=8, batch_size=16),
 )
 STEPS = ("splits", "kfold", "ordered", "loco")
+SHORT = ("splits", "kfold")
+"""The steps that `make test` has the time for; all of them run with the tests marked long."""
+
 TABLES = {
     "splits": {"split_statistics"},
     "kfold": {"kfold_evaluations", "kfold_summary", "kfold_differences", "sendek_crystals"},
@@ -52,7 +55,12 @@ TABLES = {
         "loco_differences",
     },
 }
-FIGURES = {"fig2_ordered", "fig3_kfold", "fig4_loco_clusters", "fig5_loco"}
+FIGURES = {
+    "splits": set(),
+    "kfold": {"fig3_kfold"},
+    "ordered": {"fig2_ordered"},
+    "loco": {"fig4_loco_clusters", "fig5_loco"},
+}
 
 
 @pytest.fixture(scope="module")
@@ -88,9 +96,21 @@ def run(options, steps, settings=TINY):
     return console.file.getvalue()
 
 
-@pytest.fixture(scope="module")
-def printed(options):
-    return run(options, STEPS)
+@pytest.fixture(
+    scope="module",
+    params=[SHORT, pytest.param(STEPS, marks=pytest.mark.long)],
+    ids=["short", "all"],
+)
+def steps(request, options):
+    """Steps that have run."""
+    run(options, request.param)
+    return request.param
+
+
+@pytest.fixture
+def all_steps(steps):
+    if steps != STEPS:
+        pytest.skip("only some steps have run")
 
 
 def read(options, name):
@@ -104,16 +124,16 @@ def n_runs(options):
     return sum(len(client.search_runs([e.experiment_id], max_results=5000)) for e in counted)
 
 
-@pytest.mark.usefixtures("printed")
-def test_every_table_and_figure_is_there(options):
+def test_every_table_and_figure_is_there(options, steps):
     tables = {path.stem for path in (options.results / "tables").iterdir()}
-    assert tables >= set().union(*TABLES.values())
+    assert tables >= set().union(*(TABLES[step] for step in steps))
     figures = {path.name for path in (options.results / "figures").iterdir()}
-    assert figures >= {f"{name}.{suffix}" for name in FIGURES for suffix in ("png", "svg")}
+    names = set().union(*(FIGURES[step] for step in steps))
+    assert figures >= {f"{name}.{suffix}" for name in names for suffix in ("png", "svg")}
     assert (options.results / "data" / "table1.csv").is_file()
 
 
-@pytest.mark.usefixtures("printed")
+@pytest.mark.usefixtures("steps")
 def test_all_systems_stand_on_identical_folds(options):
     table = read(options, "kfold_evaluations")
     assert set(table["system"]) >= {"CAMN-V0", "CAN-V1", "logistic-sendek", "forest-fractions"}
@@ -126,7 +146,8 @@ def test_all_systems_stand_on_identical_folds(options):
     assert table["auc_pr"].notna().all()
 
 
-@pytest.mark.usefixtures("printed")
+@pytest.mark.long
+@pytest.mark.usefixtures("all_steps")
 def test_the_grid_scores_winners_on_every_cluster(options):
     winners = read(options, "loco_winners")
     assert winners["cluster"].tolist() == [0, 1]
@@ -137,7 +158,8 @@ def test_the_grid_scores_winners_on_every_cluster(options):
     assert summary.loc["CAMN-V0", "auc_pr"] == pytest.approx(expected, rel=1e-4)
 
 
-@pytest.mark.usefixtures("printed")
+@pytest.mark.long
+@pytest.mark.usefixtures("all_steps")
 def test_ordered_cells_are_compared_on_the_same_crystals(options):
     outcomes = read(options, "ordering_outcomes")
     table = read(options, "ordered_evaluations")
@@ -148,23 +170,21 @@ def test_ordered_cells_are_compared_on_the_same_crystals(options):
     assert networks.groupby(["system", "seed"])["n_validation"].sum().unique() == [ordered]
 
 
-@pytest.mark.usefixtures("printed")
-def test_a_second_start_trains_nothing_and_writes_the_same(options):
+def test_a_second_start_trains_nothing_and_writes_the_same(options, steps):
     before = n_runs(options)
-    tables = {name: read(options, name) for step in STEPS for name in TABLES[step]}
-    printed = run(options, STEPS)
+    tables = {name: read(options, name) for step in steps for name in TABLES[step]}
+    printed = run(options, steps)
     assert n_runs(options) == before
-    assert "2 of 2 clusters are searched already" in printed
+    assert ("2 of 2 clusters are searched already" in printed) == ("loco" in steps)
     for name, table in tables.items():
         pd.testing.assert_frame_equal(read(options, name), table)
 
 
-@pytest.mark.usefixtures("printed")
-def test_steps_are_recorded_with_their_files(options):
+def test_steps_are_recorded_with_their_files(options, steps):
     client = open_store(None, options.record_folder).client()
     experiment = client.get_experiment_by_name("study/starter")
     runs = client.search_runs([experiment.experiment_id])
-    assert {run.data.tags["step"] for run in runs} >= {"data", *STEPS}
+    assert {run.data.tags["step"] for run in runs} >= {"data", *steps}
     kfold = next(run for run in runs if run.data.tags["step"] == "kfold")
     names = {item.path for item in client.list_artifacts(kfold.info.run_id, "figures")}
     assert "figures/fig3_kfold.png" in names

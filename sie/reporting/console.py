@@ -35,7 +35,8 @@ def plan_table(plan: SearchPlan, workers: int, seconds: float) -> Group:
         f"{_counted(budget.repeats, 'seed')} x {_counted(budget.max_epochs, 'epoch')}",
         "ranked by": f"highest mean of {rule.window} epochs of validation AUC-PR, "
         f"from epoch {rule.min_epoch}",
-        "space": f"{plan.space.name} ({plan.space.hash}), {_size(plan.space.size)} configurations",
+        "space": f"{plan.space.name} ({plan.space.hash}), {space_size(plan.space.size)} "
+        "configurations",
         "start": f"pre-trained weights ({plan.pretrained}) where the shape matches, else fresh ones"
         if plan.pretrained
         else "fresh weights",
@@ -123,7 +124,8 @@ def duration(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
-def _size(size: float) -> str:
+def space_size(size: float) -> str:
+    """Return how many configurations a space holds, in words where it is continuous."""
     return "infinitely many" if math.isinf(size) else f"{size:,.0f}"
 
 

@@ -101,7 +101,7 @@ code{font-size:.85em}
 .facts{grid-template-columns:1fr 1fr}}
 @media print{body{font-size:10pt}main{max-width:none;padding:0}.scroll{overflow:visible}
 th,td{white-space:normal;padding:2px 6px 2px 0;font-size:8pt}
-table:not(.few) td.t{min-width:0}
+table:not(.few) td.t{min-width:6.5em}
 section,figure,tr{break-inside:avoid-page}section:has(table){break-inside:auto}
 .bar{print-color-adjust:exact;-webkit-print-color-adjust:exact}pre{white-space:pre-wrap}}
 """

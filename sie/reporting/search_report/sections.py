@@ -12,7 +12,7 @@ from html import escape
 
 import numpy as np
 
-from sie.reporting.console import describe_config, duration, mean_sd
+from sie.reporting.console import describe_config, duration, mean_sd, space_size
 from sie.reporting.html import table
 from sie.reporting.search_report.importance import Importance
 from sie.reporting.search_report.record import ClusterSearch, Study
@@ -124,7 +124,7 @@ def _stopping(search: ClusterSearch) -> str:
 def _how(search: ClusterSearch) -> list[str]:
     budget, rule = search.budget, search.rule
     space = search.space
-    size = f" ({space.name}, {space.size:,.0f} configurations)" if space else ""
+    size = f" ({space.name}, {space_size(space.size)} configurations)" if space else ""
     return [
         f"Plan: {budget.trials} trials of at most {budget.max_epochs} epochs, drawn by "
         f"{search.sampler}, {_stopping(search)}; the best "

@@ -81,5 +81,5 @@ def claimed(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
+        # the empty file stays: removed, it would be locked by one while another makes it anew
         lock.release()
-        Path(lock.lock_file).unlink(missing_ok=True)

@@ -72,21 +72,30 @@ def _guarded(main: Main, args: argparse.Namespace, console: Console) -> Answer:
         what = f"{error.strerror or error}{where}; check the path, its rights and free space"
         return _failed(what)
     except Exception as error:
-        if not _is_rays(error):
+        cause = _unwrapped(error)
+        if isinstance(cause, SieError):
+            return _failed(redacted(str(cause)), cause.exit_code)
+        if not _is_rays(cause):
             raise
-        return _failed(_ray_line(error))
+        return _failed(_ray_line(cause))
 
 
-def _is_rays(error: Exception) -> bool:
+def _unwrapped(error: BaseException) -> BaseException:
+    """Return what Tune has made an error of its own of."""
+    while type(error).__name__ == "TuneError" and (error.__cause__ or error.__context__):
+        error = error.__cause__ or error.__context__ or error
+    return error
+
+
+def _is_rays(error: BaseException) -> bool:
     """Return whether Ray itself failed, not code of ours in one of its workers."""
     # by name: Ray takes seconds to import, and most commands do without
     kinds = {f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__}
     return bool(kinds & _OF_RAY) and _OF_A_WORKER not in kinds
 
 
-def _ray_line(error: Exception) -> str:
-    # Tune wraps what it met into a page of advice
-    text = " ".join(redacted(str(error.__cause__ or error)).split())[:200]
+def _ray_line(error: BaseException) -> str:
+    text = " ".join(redacted(str(error)).split())[:200]
     return (
         f"Ray failed ({type(error).__name__}: {text}); look whether its head and nodes are up, "
         "then give the same command again"

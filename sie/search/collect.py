@@ -23,7 +23,13 @@ RUNNING = "running"
 
 
 class Observer(Protocol):
-    """Something that wants to know how trials fare."""
+    """Something that wants to know how trials fare; must not raise where it is told.
+
+    Tune would take what it raises there for the trial's failure.
+    """
+
+    def require(self) -> None:
+        """Raise what must end the search; called between events, where Tune lets it through."""
 
     def trial_started(self, task: TrialTask) -> None:
         """Take note that a trial has been handed to a worker."""
@@ -133,6 +139,11 @@ class Collector(Callback):
         self._observers = observers
         self._losses = losses or Losses()
         self._under_way: dict[int, _Partial] = {}
+
+    def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        """Let observers end the search."""
+        for observer in self._observers:
+            observer.require()
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Note the start, once even if a lost worker makes Ray start it again."""

@@ -74,9 +74,11 @@ class Ending:
         found = places(outcome, self.rule)
         for ended in (*outcome.searched, *outcome.repeated):
             run_id = run_of(ended.task)
+            if run_id not in written:
+                continue  # somebody has deleted it
             # one that failed has no score before the search gives it up
             wanted = {**scores(ended, self.rule), "rank": float(found[ended.task.key])}
-            known = written.get(run_id, {})
+            known = written[run_id]
             if new := {name: v for name, v in wanted.items() if known.get(name) != v}:
                 recorder.log(run_id, metrics=new)
 

@@ -159,6 +159,7 @@ def open_parent(
             "status": UNDER_WAY,
             "search_name": name,
             "seed": plan.seed,
+            **owner.sign(),
             **marks,
         },
         flat(plan.as_dict()),
@@ -166,7 +167,6 @@ def open_parent(
     lock = _claim(folder, run_id)
     if lock is None:
         raise RuntimeError(f"the new run {run_id} is claimed already")
-    owner.claim(recorder, run_id)
     return Parent(run_id, {}, {}, {}, lock, owner)
 
 
@@ -248,9 +248,9 @@ def _take(recorder: Recorder, run: StoredRun, folder: Path, owner: Owner) -> Fil
         return None
     now = get_run(recorder.store, run.run_id)  # the list may be older than the lock
     if now.status != "FINISHED" and not (owner_elsewhere(now, folder) and is_alive(recorder, now)):
+        owner.claim(recorder, run.run_id)
         recorder.reopen_run(run.run_id)
         recorder.log(run.run_id, tags={"status": UNDER_WAY})
-        owner.claim(recorder, run.run_id)
         # on a server somebody whom no lock stops may have waited for the same silence
         if recorder.store.artifacts is not None or owner.holds(recorder, run.run_id):
             return lock

@@ -32,7 +32,7 @@ from sie.tracking.ownership import BEAT_S, OWNER_TAG
 from sie.tracking.queries import children
 from sie.tracking.recorder import Recorder
 from sie.tracking.views import NO_PAGE, Page
-from sie.tracking.writer import BackgroundWriter
+from sie.tracking.writer import BackgroundWriter, Work
 from sie.training.record import TrialStatus
 
 log = logging.getLogger(__name__)
@@ -108,9 +108,19 @@ class SearchRecord:
         self._writer = BackgroundWriter("mlflow", self._beat, BEAT_S)
         self._watch = Watch(machine, self._machine_seen) if machine is not None else None
 
+    def require(self) -> None:
+        """Raise when nothing is recorded any more.
+
+        Raises
+        ------
+        SieError
+            When another process has taken over, the parent was deleted, or by a mistake of ours.
+        """
+        self._writer.require()
+
     def trial_started(self, task: TrialTask) -> None:
         """Open the trial's run."""
-        self._writer.submit(partial(self._open, task))
+        self._submit(partial(self._open, task))
 
     def trial_reported(
         self, task: TrialTask, epoch: int, objective: float, curve: Sequence[float]
@@ -123,7 +133,7 @@ class SearchRecord:
         at_ms = int(time.time() * 1000)
         if ended.result.status not in AGAIN:
             self._journal.append({"at_ms": at_ms, **trial_to_plain(ended)})
-        self._writer.submit(partial(self._end, ended, at_ms))
+        self._submit(partial(self._end, ended, at_ms))
         self.seconds_waited += time.perf_counter() - began
 
     def flush(self, seconds: float = WAIT_S) -> None:
@@ -148,9 +158,13 @@ class SearchRecord:
         """Stop writing; return where the trials are kept that the store has not taken, or None."""
         if self._watch is not None:
             self._watch.end()
-        waiting = self._writer.waiting
+        incomplete = self._writer.incomplete
         self._writer.end()
-        return self._journal.path if waiting else None
+        return self._journal.path if incomplete else None
+
+    def _submit(self, work: Work) -> None:
+        with suppress(SieError):  # nothing is recorded any more: `require` says so
+            self._writer.submit(work)
 
     def _take_up_journal(self) -> None:
         for plain in self._journal.values():
@@ -159,7 +173,12 @@ class SearchRecord:
             known = self.past.get(ended.task.key)
             if known is None or known.task != ended.task:
                 self._beat_when_due()
-                self._write(ended, at_ms)
+                try:
+                    self._write_somewhere(ended, at_ms)
+                except TrackingError as error:
+                    if not error.refused:
+                        raise
+                    log.warning("%s; %s is not recorded", error, ended.task.key)
                 self.past[ended.task.key] = ended
                 self.unfinished.pop(ended.task.key, None)
 
@@ -173,6 +192,10 @@ class SearchRecord:
 
     def _end(self, ended: EndedTrial, at_ms: int) -> None:
         self._beat_when_due()
+        self._write_somewhere(ended, at_ms)
+
+    def _write_somewhere(self, ended: EndedTrial, at_ms: int) -> None:
+        """Write a trial into its run, or into a new one where somebody has deleted that."""
         try:
             self._write(ended, at_ms)
         except TrackingError as error:
@@ -191,8 +214,7 @@ class SearchRecord:
     def _machine_seen(self, metrics: Mapping[str, float]) -> None:
         # while the store is away there is a gap: trials come first
         if self._writer.failure is None:
-            with suppress(SieError):  # nothing is recorded any more: the trials say so
-                self._writer.submit(partial(self._write_machine, metrics, time.time()))
+            self._submit(partial(self._write_machine, metrics, time.time()))
 
     def _write_machine(self, metrics: Mapping[str, float], at: float) -> None:
         # the clock's seconds as step: a search that is gone on with goes on here too
@@ -217,8 +239,7 @@ class SearchRecord:
             When the store has not answered for `WAIT_S`; the search can be gone on with.
         """
         ending = Ending(outcome, self._plan.rule, positive_fraction, page)
-        self._writer.submit(self._beat)
-        self._writer.submit(partial(ending.write, self._recorder, self._run))
+        self._writer.submit(partial(self._write_ending, ending))
         self._writer.drain(WAIT_S)
         self._journal.remove()
         self._leave()
@@ -226,12 +247,24 @@ class SearchRecord:
     def abort(self, status: TrialStatus, reason: str) -> None:
         """End the parent of a search that could not go on; the journal keeps what is unwritten."""
         try:
-            self.flush()
+            try:
+                self.flush()
+            except TrackingError as error:
+                if not error.refused:
+                    raise
+            self._beat()  # is it ours to be ended?
             self._recorder.close_run(self.parent, status, reason)
-        except TrackingError as error:
-            log.warning("%s; %s keeps what is not recorded", error, self._journal.path)
+        except SieError as error:
+            if str(error) != reason:
+                log.warning("%s", error)
         finally:
+            if self._writer.incomplete:
+                log.warning("%s keeps what is not recorded", self._journal.path)
             self._leave()
+
+    def _write_ending(self, ending: Ending) -> None:
+        self._beat()
+        ending.write(self._recorder, self._run)
 
     def _leave(self) -> None:
         if self._watch is not None:

@@ -27,6 +27,7 @@ from sie.search.session import is_shared, lifeline
 from sie.search.share import share_of
 from sie.search.suggest import PlanSearcher, TaskQueue
 from sie.search.worker import TrainingJob, TrialWorker
+from sie.training.record import TrialStatus
 
 _PENDING = "TUNE_MAX_PENDING_TRIALS_PG"
 
@@ -70,7 +71,9 @@ def run_search(
     losses = Losses(job.budget.trial_time_limit_s)
     collector = Collector(job.rule, observers, losses)
     for trial in past:
-        collector.guard.count(trial.result)
+        # what failed did so in an earlier start, perhaps on a node that has gone
+        if trial.result.status is not TrialStatus.FAILED:
+            collector.guard.count(trial.result)
     with share_of(workers, is_shared()) as limit:
         searcher = PlanSearcher(plan, limit, past, unfinished)
         end = _fit(searcher, scheduler, job, rest, workers, collector, losses)

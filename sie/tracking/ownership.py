@@ -12,7 +12,7 @@ import time
 import uuid
 from pathlib import Path
 
-from sie.errors import SieError
+from sie.errors import InputError, SieError, TrackingError
 from sie.tracking.queries import StoredRun, get_run
 from sie.tracking.recorder import Recorder
 
@@ -30,7 +30,7 @@ LOOK_S = 2.0
 
 
 class TakenOver(SieError):
-    """Another process works on the run now; this one must write nothing more."""
+    """Another process works on the run now, or it was deleted: this one must write no more."""
 
 
 class Owner:
@@ -47,12 +47,16 @@ class Owner:
     def __init__(self, folder: Path, text: str = "") -> None:
         chance = uuid.uuid4().hex[:8]
         self.text = text or f"{platform.node()}/{os.getpid()}/{chance}/{_place(folder)}"
-        self._last = time.monotonic()
+        self._last = _now()
+
+    def sign(self) -> dict[str, object]:
+        """Return the tags of a claim, and of a sign of life."""
+        return {OWNER_TAG: self.text, BEAT_TAG: int(time.time() * 1000)}
 
     def claim(self, recorder: Recorder, run_id: str) -> None:
         """Make the run this process's own."""
-        recorder.log(run_id, tags=self._sign())
-        self._last = time.monotonic()
+        recorder.log(run_id, tags=self.sign())
+        self._last = _now()
 
     def holds(self, recorder: Recorder, run_id: str) -> bool:
         """Return whether a claim has lasted: of two at the same moment the later one does."""
@@ -65,25 +69,34 @@ class Owner:
         Raises
         ------
         TakenOver
-            When another process has claimed the run since: this one was taken for dead.
+            When another process has claimed the run since: this one was taken for dead. When the
+            run takes nothing any more.
         """
         if (other := self._owner_of(recorder, run_id)) != self.text:
             raise TakenOver(
                 f"{other or 'another process'} has taken over run {run_id[:8]}, because this one "
                 f"gave no sign for {SILENT_S:g} s; it goes on there, nothing that ended is lost"
             )
-        self.claim(recorder, run_id)
+        try:
+            self.claim(recorder, run_id)
+        except TrackingError as error:
+            if not error.refused:
+                raise
+            raise TakenOver(
+                f"{error}; restore run {run_id} in MLflow, then the same command goes on"
+            ) from error
 
     def beat_when_due(self, recorder: Recorder, run_id: str) -> None:
         """Give a sign of life unless the last one is recent; `beat` says what it raises."""
-        if time.monotonic() - self._last >= BEAT_S:
+        if max(now - last for now, last in zip(_now(), self._last, strict=True)) >= BEAT_S:
             self.beat(recorder, run_id)
 
     def _owner_of(self, recorder: Recorder, run_id: str) -> str:
-        return get_run(recorder.store, run_id).tags.get(OWNER_TAG, "")
-
-    def _sign(self) -> dict[str, object]:
-        return {OWNER_TAG: self.text, BEAT_TAG: int(time.time() * 1000)}
+        try:
+            return get_run(recorder.store, run_id).tags.get(OWNER_TAG, "")
+        except InputError as error:
+            # a database that is being replaced may not know it for a while
+            raise TrackingError(str(error)) from error
 
 
 def owner_elsewhere(run: StoredRun, folder: Path) -> str:
@@ -110,6 +123,11 @@ def is_alive(recorder: Recorder, run: StoredRun, silent_s: float = SILENT_S) -> 
         if now.tags.get(BEAT_TAG) != run.tags.get(BEAT_TAG):
             return True
     return False
+
+
+def _now() -> tuple[float, float]:
+    """Return two clocks: the first one never jumps, the second goes on while a machine sleeps."""
+    return time.monotonic(), time.time()
 
 
 def _place(folder: Path) -> str:

@@ -34,14 +34,11 @@ EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 """Makes the UI open on training runs instead of on its pages for language models."""
 
 
-REFUSALS = (
-    "INVALID_PARAMETER_VALUE",
-    "INVALID_STATE",
-    "PERMISSION_DENIED",
-    "RESOURCE_ALREADY_EXISTS",
-    "RESOURCE_DOES_NOT_EXIST",
-)
-"""MLflow's codes of answers that asking again does not change."""
+REFUSALS = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST")
+"""MLflow's codes of answers that asking again does not change: of a run that was deleted.
+
+A proxy in between may say that something is forbidden, or not there, and take it back.
+"""
 
 
 @dataclass(frozen=True)

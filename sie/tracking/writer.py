@@ -56,6 +56,11 @@ class BackgroundWriter:
         return len(self._work)
 
     @property
+    def incomplete(self) -> bool:
+        """Whether anything is not done: waiting, or refused."""
+        return bool(self._work) or self._refused is not None
+
+    @property
     def failure(self) -> TrackingError | None:
         """What the store said last, while it does not take what it is given."""
         return self._failure
@@ -68,7 +73,7 @@ class BackgroundWriter:
         SieError
             When nothing is written any more: another process has taken over, or a mistake of ours.
         """
-        self._check()
+        self.require()
         with self._state:
             self._work.append(work)
             self._state.notify_all()
@@ -85,13 +90,20 @@ class BackgroundWriter:
         self._hurry.set()  # no need to sit out a long pause
         with self._state:
             done = self._state.wait_for(lambda: not self._work or self._crash, seconds)
-        self._check()
+        self.require()
         if done and self._refused is not None:
             raise self._refused
         if not done:
             raise self._failure or TrackingError(
                 f"the MLflow store has not answered in {seconds:g} s"
             )
+
+    def require(self) -> None:
+        """Raise what has ended the writing for good, if anything has; `submit` says what."""
+        if isinstance(self._crash, SieError):
+            raise self._crash
+        if self._crash is not None:
+            raise TrackingError(f"recording failed: {_words(self._crash)}") from self._crash
 
     def end(self) -> None:
         """Do nothing more."""
@@ -132,12 +144,6 @@ class BackgroundWriter:
                 wait = FIRST_WAIT_S
                 if work is not None:
                     self._done()
-
-    def _check(self) -> None:
-        if isinstance(self._crash, SieError):
-            raise self._crash
-        if self._crash is not None:
-            raise TrackingError(f"recording failed: {_words(self._crash)}") from self._crash
 
     def _next(self) -> Work | None:
         """Wait for the next work; None when it is time for the idle work, or the end."""

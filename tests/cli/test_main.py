@@ -3,6 +3,7 @@ import json
 import logging
 import os
 import sys
+import traceback
 import warnings
 
 import pytest
@@ -118,6 +119,28 @@ def test_of_what_tune_wraps_the_cause_is_said(parser, capsys):
 
     assert run(parser, main, []) == 1
     assert "no head" in capsys.readouterr().err
+
+
+def wrapped(error):
+    """As Tune raises what a callback raised: another error with the traceback as its text."""
+
+    def main(args, console):
+        try:
+            raise error
+        except Exception:  # noqa: BLE001 - as Tune does
+            raise TuneError(traceback.format_exc())  # noqa: B904 - as Tune does
+
+    return main
+
+
+def test_what_tune_wraps_of_ours_is_our_line(parser, capsys):
+    assert run(parser, wrapped(InputError("wrong key")), []) == 2
+    assert capsys.readouterr().err == "error: wrong key\n"
+
+
+def test_a_bug_that_tune_wraps_is_not_hidden(parser):
+    with pytest.raises(TuneError, match="KeyError"):
+        run(parser, wrapped(KeyError("a")), [])
 
 
 def test_a_bug_in_a_worker_is_not_hidden(parser):

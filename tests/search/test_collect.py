@@ -19,6 +19,9 @@ class Listener:
     def trial_started(self, task):
         self.heard.append(("started", task.number))
 
+    def require(self):
+        pass
+
     def trial_reported(self, task, epoch, objective, curve):
         self.heard.append(("reported", task.number, epoch))
 

@@ -71,6 +71,9 @@ class Impatient:
         """Set the allowance that holds for this trial."""
         self._monkeypatch.setattr(losses, self._name, 4.0 if task.number == 1 else self._usual)
 
+    def require(self):
+        pass
+
     def trial_reported(self, task, epoch, objective, curve):
         """Nothing."""
 

@@ -457,10 +457,51 @@ def test_who_was_taken_for_dead_records_nothing_more(record, recorder, monkeypat
     monkeypatch.setattr(ownership, "BEAT_S", 0.0)
     with pytest.raises(TakenOver, match="elsewhere/1/x/2 has taken over"):
         play(record, make_ended(1, 0.6))
+    record.trial_started(make_ended(2, 0.6).task)  # told from inside Tune, where it must not raise
     with pytest.raises(TakenOver):
-        record.trial_started(make_ended(2, 0.6).task)
+        record.require()
+    record.abort(TrialStatus.FAILED, "x")
+    assert get_run(recorder.store, record.parent).status == "RUNNING"
     (run,) = children(recorder.store, recorder.experiment_id, record.parent)
     assert run.key == "trial-0000"
+
+
+def test_a_search_that_is_aborted_asks_whose_it_is_now(record, recorder):
+    recorder.log(record.parent, tags={"owner": "elsewhere/1/x/2"})
+    record.abort(TrialStatus.FAILED, "the head is lost")
+    assert get_run(recorder.store, record.parent).status == "RUNNING"
+
+
+def test_a_parent_that_was_deleted_ends_the_search_with_what_to_do(record, recorder, monkeypatch):
+    monkeypatch.setattr(ownership, "BEAT_S", 0.0)
+    recorder.store.client().delete_run(record.parent)
+    with pytest.raises(TakenOver, match=f"restore run {record.parent} in MLflow"):
+        play(record, make_ended(0, 0.5))
+    assert record.rescue().is_file()
+
+
+def test_a_recorded_trial_that_was_deleted_by_hand_does_not_hold_up_the_end(record, recorder):
+    ended = ended_search(record)
+    first = children(recorder.store, recorder.experiment_id, record.parent)[0]
+    recorder.store.client().delete_run(first.run_id)
+    record.close(ended, 0.4)
+    assert get_run(recorder.store, record.parent).status == "FINISHED"
+
+
+def test_what_the_store_refuses_at_the_next_start_too_stops_no_start(
+    record, recorder, tmp_path, request, monkeypatch, caplog
+):
+    record._journal.append({"at_ms": 1, **trial_to_plain(make_ended(0, 0.5))})
+    record._writer.end()
+    record._opened.release()
+
+    def refuse(*args, **kwargs):
+        raise TrackingError("no such value", refused=True)
+
+    monkeypatch.setattr(recorder, "close_run", refuse)
+    second = again(recorder, tmp_path, request)
+    assert list(second.past) == ["trial-0000"]
+    assert "trial-0000 is not recorded" in caplog.text
 
 
 def test_repeatable_searches_do_not_train_failed_trials_of_earlier_batches_again(

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from search_examples import make_plan
+from search_examples import make_ended, make_plan, make_result
 
-from sie.errors import SearchAborted
+from sie.errors import SearchAborted, SieError
 from sie.features.record import OrbitFeatures
 from sie.models.atomsets import initial_weights
 from sie.models.config import TrialConfig
 from sie.models.pretrained import StartingWeights
 from sie.search.loco import repeat_tasks
+from sie.search.record import EndedTrial
 from sie.search.selection import RankedTrial
 from sie.search.session import start_ray, stop_ray
 from sie.search.space import parse_space
@@ -55,6 +56,43 @@ def test_trials_that_all_fail_end_the_search_in_one_line():
 
 
 @pytest.mark.usefixtures("ray_cluster")
+def test_what_an_observer_requires_ends_the_search_as_it_is():
+    plan, job = make_job(10)
+
+    class Stops:
+        def __init__(self):
+            self.started, self.ended = [], []
+
+        def require(self):
+            if self.ended:
+                raise SieError("another process has taken over")
+
+        def trial_started(self, task):
+            self.started.append(task.key)
+
+        def trial_reported(self, task, epoch, objective, curve):
+            pass
+
+        def trial_ended(self, ended):
+            self.ended.append(ended.task.key)
+
+    stops = Stops()
+    tasks = repeat_tasks(plan, [RankedTrial(SMALL, 0.5, (0,))])
+    with pytest.raises(SieError, match=r"^another process has taken over$"):
+        run_tasks(tasks, job, 1, [stops])
+    assert stops.ended == [tasks[0].key] and len(set(stops.started)) == len(stops.started)
+
+
+def test_what_failed_in_an_earlier_start_does_not_end_this_one():
+    plan, job = make_job(10)
+    past = [
+        EndedTrial(make_ended(n, 0.5).task, make_result([], TrialStatus.FAILED), 0.0)
+        for n in range(plan.budget.trials)
+    ]
+    assert len(run_search(plan, job, 1, [], past).trials) == plan.budget.trials
+
+
+@pytest.mark.usefixtures("ray_cluster")
 def test_a_killed_workers_trial_is_trained_again_and_equals_a_local_training(tmp_path):
     plan, job = make_job(30)
     tasks = repeat_tasks(plan, [RankedTrial(SMALL, 0.5, (0,))])
@@ -66,6 +104,9 @@ def test_a_killed_workers_trial_is_trained_again_and_equals_a_local_training(tmp
             self.killed = False
 
         def trial_started(self, task):
+            pass
+
+        def require(self):
             pass
 
         def trial_reported(self, task, epoch, objective, curve):

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from sie.errors import TrackingError
 from sie.tracking import ownership
 from sie.tracking.ownership import Owner, TakenOver, is_alive, owner_elsewhere
 from sie.tracking.queries import get_run
@@ -64,6 +65,23 @@ def test_signs_of_life_are_given_when_they_are_due(recorder, run_id, tmp_path, m
     time.sleep(0.01)
     owner.beat_when_due(recorder, run_id)
     assert get_run(recorder.store, run_id).tags["owner_beat"] != first
+
+
+def test_a_machine_that_slept_gives_a_sign_first(recorder, run_id, tmp_path, monkeypatch):
+    owner = Owner(tmp_path)
+    owner.claim(recorder, run_id)
+    Owner(tmp_path, "b/1/x").claim(recorder, run_id)
+    owner.beat_when_due(recorder, run_id)  # not due yet
+    clock = time.monotonic(), time.time() + 3600
+    monkeypatch.setattr(ownership, "_now", lambda: clock)
+    with pytest.raises(TakenOver):
+        owner.beat_when_due(recorder, run_id)
+
+
+def test_a_run_that_the_store_does_not_know_for_a_while_is_not_lost(recorder, tmp_path):
+    with pytest.raises(TrackingError) as caught:
+        Owner(tmp_path).beat(recorder, "0" * 32)
+    assert not caught.value.refused
 
 
 def test_signs_of_life_are_seen_and_silence_is_death(recorder, run_id, tmp_path):

@@ -47,6 +47,7 @@ def interrupt_after_three_trials(terminal):
     return running.returncode, out, err
 
 
+@pytest.mark.long
 def test_ctrl_c_keeps_what_had_ended_and_the_same_command_goes_on(terminal):
     code, out, err = interrupt_after_three_trials(terminal)
     assert code == INTERRUPTED, out + err

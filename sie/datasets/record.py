@@ -110,7 +110,7 @@ class Database:
         require_name(self.name, "name of the data")
         if self.table.empty:
             raise InputError(
-                f"dataset {self.name}: no usable entry is left of {len(self.left_out)}; "
+                f"dataset {self.name}: no usable entry is left of {len(self.left_out)}: "
                 f"{_most_common_reason(self.left_out)}"
             )
         if list(self.table.index) != list(self.structures):
@@ -175,4 +175,7 @@ def _most_common_reason(left_out: tuple[LeftOut, ...]) -> str:
     if not left_out:
         return "the source is empty"
     reasons = pd.Series([item.reason for item in left_out]).value_counts()
-    return f"most often: {reasons.index[0]} ({int(reasons.iloc[0])} times)"
+    reason, times = str(reasons.index[0]), int(reasons.iloc[0])
+    first = next(item for item in left_out if item.reason == reason)
+    where = f", {first.file}" if first.file else ""
+    return f"{reason} ({times} of them, first {first.id}{where}); correct these files or rows"

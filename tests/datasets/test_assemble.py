@@ -58,6 +58,16 @@ def test_what_cannot_be_used_is_left_out_with_its_reason(rock_salt):
     assert kept.ids == ("a", "salt")
 
 
+def test_where_nothing_is_left_the_commonest_reason_has_its_first_file():
+    def crystal_of(entry):
+        raise UnusableCif("no Li" if entry == "a" else "no atom positions", f"{entry}.cif")
+
+    items = [Measurement(i, 0) for i in ("a", "b", "c")]
+    with pytest.raises(InputError) as caught:
+        assemble("mine", items, crystal_of)
+    assert "left of 3: no atom positions (2 of them, first b, b.cif); correct" in str(caught.value)
+
+
 def test_nothing_left_is_the_users_mistake(rock_salt):
     with pytest.raises(InputError, match="no Li in the structure"):
         assemble("mine", [Measurement("a", 0)], lambda _: (rock_salt(cation="Na"), ""))
